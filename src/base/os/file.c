@@ -1,0 +1,175 @@
+#include "base/os/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/rand.h"
+
+enum rc file_fail(struct err *err, const char *path, int errnum)
+{
+    const char *why = strerrordesc_np(errnum);
+    enum rc rc = errnum == ENOENT                      ? RC_NOT_FOUND
+                 : errnum == EEXIST                    ? RC_EXISTS
+                 : errnum == EACCES || errnum == EPERM ? RC_DENIED
+                                                       : RC_INTERNAL;
+    enum blame blame = rc == RC_INTERNAL ? BLAME_US : BLAME_INPUT;
+    return FAIL(err, rc, blame, MSG("base.file", "{0}: {1}", "{0}: {1}"), path, why ? why : "?");
+}
+
+void fd_cleanup(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
+
+int fd_take(int *fd)
+{
+    int f = *fd;
+    *fd = -1;
+    return f;
+}
+
+enum rc fd_write_all(int fd, const void *p, size_t n, struct err *err)
+{
+    const char *c = p;
+    while (n > 0) {
+        ssize_t w = write(fd, c, n);
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w < 0)
+            return file_fail(err, "write", errno);
+        c += w;
+        n -= (size_t)w;
+    }
+    return RC_OK;
+}
+
+static enum rc read_fd(int fd, const char *path, struct buf *b, struct err *err)
+{
+    for (;;) {
+        char chunk[16384];
+        ssize_t n = read(fd, chunk, sizeof chunk);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return file_fail(err, path, errno);
+        if (n == 0)
+            break;
+        if (b->len + (size_t)n > b->max)
+            return FAIL(err, RC_INPUT, BLAME_INPUT,
+                        MSG("base.file.big", "{0} is larger than the limit of {1} bytes",
+                            "{0} は上限 {1} バイトを超えています"),
+                        path, NUM(b->max));
+        buf_add(b, chunk, (size_t)n);
+        if (b->secret)
+            mem_wipe(chunk, sizeof chunk);
+    }
+    return buf_ok(b, err);
+}
+
+static enum rc read_checked(const char *path, bool private, struct buf *b, struct err *err)
+{
+    struct stat st;
+    AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return file_fail(err, path, errno);
+    if (S_ISDIR(st.st_mode))
+        return file_fail(err, path, EISDIR);
+    CHECK(!private || (st.st_mode & 077) == 0, err, RC_DENIED, BLAME_INPUT,
+          MSG("base.file.open", "{0} can be read by others; run: chmod 600 {0}",
+              "{0} は他の利用者から読めます。chmod 600 {0} を実行してください"),
+          path);
+    return read_fd(fd, path, b, err);
+}
+
+enum rc file_read(const char *path, struct buf *b, struct err *err)
+{
+    return read_checked(path, false, b, err);
+}
+
+enum rc file_read_private(const char *path, struct buf *b, struct err *err)
+{
+    return read_checked(path, true, b, err);
+}
+
+enum rc dir_sync(const char *path, struct err *err)
+{
+    AUTO(fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0)
+        return file_fail(err, path, errno);
+    return RC_OK;
+}
+
+static enum rc sync_parent(const char *path, struct err *err)
+{
+    AUTO(mem) char *dir = mem_strdup(path);
+    if (!dir)
+        return NOMEM(err);
+    char *slash = strrchr(dir, '/');
+    if (slash == dir)
+        slash[1] = '\0';
+    else if (slash)
+        *slash = '\0';
+    return dir_sync(slash ? dir : ".", err);
+}
+
+static enum rc write_tmp(const char *tmp, struct str data, mode_t mode, uid_t uid, gid_t gid,
+                         struct err *err)
+{
+    AUTO(fd) int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return file_fail(err, tmp, errno);
+    if ((uid != (uid_t)-1 || gid != (gid_t)-1) && fchown(fd, uid, gid) != 0)
+        return file_fail(err, tmp, errno);
+    if (fchmod(fd, mode) != 0)
+        return file_fail(err, tmp, errno);
+    TRY(fd_write_all(fd, data.p, data.n, err));
+    if (fsync(fd) != 0)
+        return file_fail(err, tmp, errno);
+    return close(fd_take(&fd)) == 0 ? RC_OK : file_fail(err, tmp, errno);
+}
+
+enum rc file_write_atomic(const char *path, struct str data, mode_t mode, uid_t uid, gid_t gid,
+                          struct err *err)
+{
+    char hex[17];
+    rand_hex(hex, 8);
+    AUTO(buf) struct buf tmp = BUF(8192);
+    buf_addf(&tmp, "%s.%s.tmp", path, hex);
+    TRY(buf_ok(&tmp, err));
+    enum rc rc = write_tmp(buf_cstr(&tmp), data, mode, uid, gid, err);
+    if (rc == RC_OK && rename(buf_cstr(&tmp), path) != 0)
+        rc = file_fail(err, path, errno);
+    if (rc != RC_OK) {
+        (void)unlink(buf_cstr(&tmp));
+        return rc;
+    }
+    return sync_parent(path, err);
+}
+
+enum rc dir_make(const char *path, mode_t mode, struct err *err)
+{
+    AUTO(mem) char *p = mem_strdup(path);
+    if (!p)
+        return NOMEM(err);
+    for (char *c = p + 1;; c++) {
+        if (*c != '/' && *c != '\0')
+            continue;
+        char keep = *c;
+        *c = '\0';
+        if (mkdir(p, mode) != 0 && errno != EEXIST)
+            return file_fail(err, p, errno);
+        *c = keep;
+        if (keep == '\0')
+            break;
+    }
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return file_fail(err, path, errno);
+    return S_ISDIR(st.st_mode) ? RC_OK : file_fail(err, path, ENOTDIR);
+}

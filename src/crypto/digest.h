@@ -1,0 +1,15 @@
+/* Digests, HMAC and password hashes. */
+#ifndef INRO_CRYPTO_DIGEST_H
+#define INRO_CRYPTO_DIGEST_H
+
+#include "base/buf.h"
+
+void crypto_init(void); /* once per process, before threads: OpenSSL, libsodium */
+void sha256(struct str data, unsigned char ret[32]);
+void sha256_hex(struct str data, char ret[65]);
+void hmac_sha256(struct str key, struct str data, unsigned char ret[32]);
+/* Argon2id (libsodium's moderate limits lowered to 64 MiB, 3 passes); blocking: never on a loop. */
+MUST enum rc password_hash(const char *password, char ret[128], struct err *err);
+bool password_verify(const char *hash, const char *password); /* hash "" does equal work, false */
+
+#endif
