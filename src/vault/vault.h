@@ -1,0 +1,93 @@
+/*
+ * The vault: the only process that holds the master key and opens what is sealed. Clients (front,
+ * worker) hold sealed blobs and ask. A blob names its usage and place in its associated data:
+ *
+ *     aad = usage ":" place        place = "version/12/key", "connector/3/password" ...
+ *
+ * Usages and what may be done with them:
+ *     tls-key     generate, csr, sign nothing else, release (for a granted deploy step)
+ *     acme-key    generate, jws            never released
+ *     ca-key      generate, issue          never released
+ *     setting     seal, hmac (EAB), release (for a granted step)
+ *
+ * Release: before a clear secret leaves, a grant line (who, job, step, place, time) is appended to
+ * the grant log and fdatasync'ed by the vault itself; no line, no secret. The front's channels can
+ * seal but never release.
+ *
+ * The same functions work in one process for tests (vault_local). All calls block.
+ */
+#ifndef INRO_VAULT_VAULT_H
+#define INRO_VAULT_VAULT_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "crypto/csr.h"
+#include "crypto/issue.h"
+#include "crypto/key.h"
+
+struct vault; /* client handle; one per thread */
+
+enum vault_usage { VAULT_TLS_KEY = 1, VAULT_ACME_KEY, VAULT_CA_KEY, VAULT_SETTING };
+
+/* fd: a channel to the vault process (owned by the handle afterwards). */
+MUST enum rc vault_connect(int fd, struct vault **ret, struct err *err);
+/* One more channel for another thread. */
+MUST enum rc vault_clone(struct vault *v, struct vault **ret, struct err *err);
+void vault_close(struct vault *v);
+
+/* sealed is base64 text (arena). */
+MUST enum rc vault_generate(struct vault *v, enum vault_usage usage, const char *place,
+                            enum key_alg alg, struct arena *a, const char **ret_sealed,
+                            struct buf *ret_spki, struct err *err);
+/* A key or secret from outside. For keys `clear` is PEM (password may be NULL). */
+MUST enum rc vault_import_key(struct vault *v, enum vault_usage usage, const char *place,
+                              struct str pem, const char *password, struct arena *a,
+                              const char **ret_sealed, struct buf *ret_spki, struct err *err);
+MUST enum rc vault_seal(struct vault *v, const char *place, struct str clear, struct arena *a,
+                        const char **ret_sealed, struct err *err);
+MUST enum rc vault_csr(struct vault *v, const char *place, const char *sealed,
+                       const struct csr_spec *spec, struct buf *ret_der, struct err *err);
+/* ACME: public JWK, its thumbprint, and the signature over protected.payload (base64url text). */
+MUST enum rc vault_jwk(struct vault *v, const char *place, const char *sealed, struct buf *ret_jwk,
+                       struct buf *ret_thumbprint, const char **ret_alg, struct err *err);
+MUST enum rc vault_jws(struct vault *v, const char *place, const char *sealed,
+                       struct str signing_input, struct buf *ret_signature, struct err *err);
+/* place/sealed of a SETTING that holds the base64url HMAC key. */
+MUST enum rc vault_hs256(struct vault *v, const char *place, const char *sealed,
+                         struct str signing_input, struct buf *ret_signature, struct err *err);
+/* Private CA: issue for an SPKI; issuer_cert empty = self-signed root. */
+MUST enum rc vault_issue(struct vault *v, const char *place, const char *sealed,
+                         struct str issuer_cert_der, struct str subject_spki,
+                         const struct issue_spec *spec, struct buf *ret_der, struct err *err);
+
+struct vault_grant {
+    int64_t job_id;
+    const char *step;    /* "deploy.apply" */
+    const char *subject; /* "target web1" */
+};
+/* Clear text of a tls-key (PKCS#8 PEM) or setting, into a secret buffer. */
+MUST enum rc vault_release(struct vault *v, enum vault_usage usage, const char *place,
+                           const char *sealed, const struct vault_grant *grant,
+                           struct buf *out_secret, struct err *err);
+/* True when every byte of the blob authenticates (integrity check; nothing is returned). */
+MUST enum rc vault_check(struct vault *v, enum vault_usage usage, const char *place,
+                         const char *sealed, unsigned char ret_spki_sha256[32], struct err *err);
+MUST enum rc vault_ping(struct vault *v, struct err *err);
+
+/* Server side: answers on a channel until it closes. Used by the vault role and by tests. */
+struct master_key;
+struct vault_server;
+struct vault_server_options {
+    struct master_key *master; /* taken over */
+    int grant_log_fd;          /* O_APPEND; -1 refuses every release */
+};
+MUST enum rc vault_server_create(const struct vault_server_options *o, struct vault_server **ret,
+                                 struct err *err);
+/* Starts a thread for the channel. may_release: false for the front. fd is taken over. */
+MUST enum rc vault_server_add(struct vault_server *s, int fd, bool may_release, struct err *err);
+void vault_server_destroy(struct vault_server *s); /* closes channels, joins threads */
+/* In-process client (tests, offline tools). */
+MUST enum rc vault_local(struct vault_server *s, bool may_release, struct vault **ret,
+                         struct err *err);
+
+#endif
