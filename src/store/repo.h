@@ -1,0 +1,210 @@
+/*
+ * Repositories: one block per entity. *_add sets the id in the record; *_get is RC_NOT_FOUND when
+ * absent; *_update with a revision is RC_CONFLICT when someone else was first. Lists page by key:
+ * `after` is the last id seen (0 = from the start), `limit` 1..1000. Results live in the arena.
+ */
+#ifndef INRO_STORE_REPO_H
+#define INRO_STORE_REPO_H
+
+#include "model/types.h"
+#include "store/store.h"
+
+#define LIST_OF(type)                                                                              \
+    struct type##_list {                                                                           \
+        struct type *v;                                                                            \
+        size_t n;                                                                                  \
+    }
+LIST_OF(connector);
+struct cert_page {
+    struct cert *v;
+    size_t n;
+};
+LIST_OF(cert_version);
+LIST_OF(order);
+LIST_OF(binding);
+LIST_OF(deployment);
+LIST_OF(deploy_item);
+LIST_OF(endpoint);
+LIST_OF(observation);
+LIST_OF(job);
+LIST_OF(user);
+LIST_OF(session);
+LIST_OF(audit);
+LIST_OF(notice);
+LIST_OF(delivery);
+
+/* connectors */
+MUST enum rc db_connector_add(struct db *db, struct connector *c, struct err *err);
+MUST enum rc db_connector_get(struct db *db, int64_t id, struct arena *a, struct connector *ret,
+                              struct err *err);
+MUST enum rc db_connector_find(struct db *db, const char *kind, const char *name, struct arena *a,
+                               struct connector *ret, struct err *err);
+MUST enum rc db_connector_list(struct db *db, const char *kind, int64_t after, int limit,
+                               struct arena *a, struct connector_list *ret, struct err *err);
+MUST enum rc db_connector_update(struct db *db, const struct connector *c, struct err *err);
+MUST enum rc db_connector_set_state(struct db *db, int64_t id, const char *state, struct err *err);
+/* RC_CONFLICT when certificates, bindings or open work refer to it. */
+MUST enum rc db_connector_remove(struct db *db, int64_t id, struct err *err);
+
+/* certificates and versions */
+struct cert_filter {
+    const char *text; /* matches name or a SAN, case-insensitive substring; NULL = all */
+    int64_t after;
+    int limit;
+};
+MUST enum rc db_cert_add(struct db *db, struct cert *c, struct err *err);
+MUST enum rc db_cert_get(struct db *db, int64_t id, struct arena *a, struct cert *ret,
+                         struct err *err);
+MUST enum rc db_cert_find(struct db *db, const char *name, struct arena *a, struct cert *ret,
+                          struct err *err);
+MUST enum rc db_cert_list(struct db *db, const struct cert_filter *f, struct arena *a,
+                          struct cert_page *ret, struct err *err);
+MUST enum rc db_cert_count(struct db *db, int64_t *ret, struct err *err);
+MUST enum rc db_cert_update(struct db *db, const struct cert *c, struct err *err);
+MUST enum rc db_cert_remove(struct db *db, int64_t id, struct err *err);
+MUST enum rc db_cert_set_renew_at(struct db *db, int64_t id, int64_t at, struct err *err);
+/* Certificates whose renew_at has come and that have no open issue job. */
+MUST enum rc db_cert_due(struct db *db, int64_t now, int limit, struct arena *a,
+                         struct cert_page *ret, struct err *err);
+
+MUST enum rc db_version_add(struct db *db, struct cert_version *v, struct err *err);
+MUST enum rc db_version_get(struct db *db, int64_t id, struct arena *a, struct cert_version *ret,
+                            struct err *err);
+MUST enum rc db_version_list(struct db *db, int64_t cert_id, struct arena *a,
+                             struct cert_version_list *ret, struct err *err);
+MUST enum rc db_version_update(struct db *db, const struct cert_version *v, struct err *err);
+/* The switch: version becomes CURRENT, the former one ARCHIVED, cert.current_id and renew_at set.
+ */
+MUST enum rc db_version_activate(struct db *db, int64_t version_id, int64_t renew_at, int64_t now,
+                                 struct err *err);
+MUST enum rc db_version_find_sha256(struct db *db, const char *sha256, struct arena *a,
+                                    struct cert_version *ret, struct err *err);
+/* Walks all versions with keys (integrity check). */
+MUST enum rc db_version_page(struct db *db, int64_t after, int limit, struct arena *a,
+                             struct cert_version_list *ret, struct err *err);
+
+/* orders */
+MUST enum rc db_order_add(struct db *db, struct order *o, struct err *err);
+MUST enum rc db_order_get(struct db *db, int64_t id, struct arena *a, struct order *ret,
+                          struct err *err);
+MUST enum rc db_order_list(struct db *db, int64_t cert_id /* 0 = all */, bool only_open,
+                           int64_t after, int limit, struct arena *a, struct order_list *ret,
+                           struct err *err);
+MUST enum rc db_order_update(struct db *db, const struct order *o, struct err *err);
+
+/* bindings, deployments */
+MUST enum rc db_binding_add(struct db *db, struct binding *b, struct err *err);
+MUST enum rc db_binding_get(struct db *db, int64_t id, struct arena *a, struct binding *ret,
+                            struct err *err);
+MUST enum rc db_binding_list(struct db *db, int64_t cert_id, int64_t target_id, struct arena *a,
+                             struct binding_list *ret, struct err *err); /* 0 = any */
+MUST enum rc db_binding_update(struct db *db, const struct binding *b, struct err *err);
+MUST enum rc db_binding_remove(struct db *db, int64_t id, struct err *err);
+MUST enum rc db_deployment_add(struct db *db, struct deployment *d, struct err *err);
+MUST enum rc db_deployment_get(struct db *db, int64_t id, struct arena *a, struct deployment *ret,
+                               struct err *err);
+MUST enum rc db_deployment_list(struct db *db, int64_t cert_id, int64_t before, int limit,
+                                struct arena *a, struct deployment_list *ret, struct err *err);
+MUST enum rc db_deployment_set_state(struct db *db, int64_t id, enum deployment_state s,
+                                     int64_t now, struct err *err);
+MUST enum rc db_item_add(struct db *db, struct deploy_item *i, struct err *err);
+MUST enum rc db_item_list(struct db *db, int64_t deployment_id, struct arena *a,
+                          struct deploy_item_list *ret, struct err *err); /* roll-out order */
+MUST enum rc db_item_update(struct db *db, const struct deploy_item *i, struct err *err);
+
+/* endpoints, observations */
+MUST enum rc db_endpoint_add(struct db *db, struct endpoint *e, struct err *err);
+MUST enum rc db_endpoint_get(struct db *db, int64_t id, struct arena *a, struct endpoint *ret,
+                             struct err *err);
+MUST enum rc db_endpoint_list(struct db *db, int64_t cert_id, int64_t after, int limit,
+                              struct arena *a, struct endpoint_list *ret, struct err *err);
+MUST enum rc db_endpoint_due(struct db *db, int64_t now, int limit, struct arena *a,
+                             struct endpoint_list *ret, struct err *err);
+MUST enum rc db_endpoint_update(struct db *db, const struct endpoint *e, struct err *err);
+MUST enum rc db_endpoint_remove(struct db *db, int64_t id, struct err *err);
+MUST enum rc db_observation_add(struct db *db, struct observation *o, struct err *err);
+MUST enum rc db_observation_list(struct db *db, int64_t endpoint_id, int64_t before, int limit,
+                                 struct arena *a, struct observation_list *ret, struct err *err);
+
+/* jobs */
+/* With a dedup_key that an open job has: nothing is added, *ret_existing says which. */
+MUST enum rc db_job_add(struct db *db, struct job *j, int64_t *ret_existing, struct err *err);
+MUST enum rc db_job_get(struct db *db, int64_t id, struct arena *a, struct job *ret,
+                        struct err *err);
+struct job_filter {
+    const char *kind, *subject; /* NULL = any */
+    bool only_open;
+    int64_t before; /* id; 0 = newest first from the top */
+    int limit;
+};
+MUST enum rc db_job_list(struct db *db, const struct job_filter *f, struct arena *a,
+                         struct job_list *ret, struct err *err);
+/*
+ * Takes the next job that is due and whose cap_key has fewer than cap_max jobs running under a
+ * live lease. Expired leases are claimable. RC_NOT_FOUND when there is none; then *ret_next is when
+ * the next one is due (0 = none known). In its own transaction, fenced by lease_no.
+ */
+MUST enum rc db_job_claim(struct store *s, const char *owner, int64_t now, int64_t lease_usec,
+                          int cap_max, struct arena *a, struct job *ret, int64_t *ret_next,
+                          struct err *err);
+/* RC_CONFLICT when the lease was lost (lease_no differs): the caller must drop what it did. */
+MUST enum rc db_job_save(struct db *db, const struct job *j, struct err *err);
+MUST enum rc db_job_extend(struct db *db, int64_t id, int64_t lease_no, int64_t until,
+                           struct err *err);
+MUST enum rc db_job_activity(struct db *db, int64_t id, int64_t lease_no, const char *en,
+                             const char *ja, struct err *err);
+MUST enum rc db_job_cancel(struct db *db, int64_t id, int64_t now, struct err *err);
+MUST enum rc db_job_retry_now(struct db *db, int64_t id, int64_t now, struct err *err);
+/* Releases all leases of this owner (start-up after a crash of the same worker). */
+MUST enum rc db_job_release(struct db *db, const char *owner, int64_t now, struct err *err);
+
+/* HTTP-01 answers */
+MUST enum rc db_challenge_put(struct db *db, const char *token, const char *key_auth,
+                              int64_t expires, struct err *err);
+MUST enum rc db_challenge_get(struct db *db, const char *token, int64_t now, struct arena *a,
+                              const char **ret_key_auth, struct err *err);
+MUST enum rc db_challenge_remove(struct db *db, const char *token, struct err *err);
+MUST enum rc db_challenge_expire(struct db *db, int64_t now, struct err *err);
+
+/* CA rate ledger: what we asked, so that a limit is known before it is met. */
+MUST enum rc db_ledger_add(struct db *db, int64_t ca_id, const char *what, const char *key,
+                           int64_t at, struct err *err);
+MUST enum rc db_ledger_count(struct db *db, int64_t ca_id, const char *what, const char *key,
+                             int64_t since, int64_t *ret, int64_t *ret_oldest, struct err *err);
+
+/* users and sessions */
+MUST enum rc db_user_add(struct db *db, struct user *u, struct err *err);
+MUST enum rc db_user_get(struct db *db, int64_t id, struct arena *a, struct user *ret,
+                         struct err *err);
+MUST enum rc db_user_find(struct db *db, const char *login, struct arena *a, struct user *ret,
+                          struct err *err);
+MUST enum rc db_user_list(struct db *db, struct arena *a, struct user_list *ret, struct err *err);
+MUST enum rc db_user_update(struct db *db, const struct user *u, struct err *err);
+MUST enum rc db_session_add(struct db *db, const struct session *s, struct err *err);
+MUST enum rc db_session_get(struct db *db, const char *id_hash, struct arena *a,
+                            struct session *ret, struct err *err);
+MUST enum rc db_session_touch(struct db *db, const char *id_hash, int64_t now, struct err *err);
+MUST enum rc db_session_remove(struct db *db, const char *id_hash, struct err *err);
+MUST enum rc db_session_remove_user(struct db *db, int64_t user_id, struct err *err);
+MUST enum rc db_session_expire(struct db *db, int64_t now, struct err *err);
+
+/* audit: appended in the transaction of what it records; hash = SHA-256 over prev_hash and fields
+ */
+MUST enum rc db_audit_add(struct db *db, struct audit *a, struct err *err);
+MUST enum rc db_audit_list(struct db *db, int64_t before, int limit, struct arena *a,
+                           struct audit_list *ret, struct err *err);
+/* RC_CORRUPT names the first record that does not fit. */
+MUST enum rc db_audit_verify(struct db *db, int64_t *ret_count, struct err *err);
+
+/* notices */
+MUST enum rc db_notice_add(struct db *db, struct notice *n, bool *ret_new, struct err *err);
+MUST enum rc db_notice_get(struct db *db, int64_t id, struct arena *a, struct notice *ret,
+                           struct err *err);
+MUST enum rc db_delivery_add(struct db *db, struct delivery *d, struct err *err);
+MUST enum rc db_delivery_get(struct db *db, int64_t id, struct arena *a, struct delivery *ret,
+                             struct err *err);
+MUST enum rc db_delivery_list(struct db *db, int64_t before, int limit, struct arena *a,
+                              struct delivery_list *ret, struct err *err);
+MUST enum rc db_delivery_update(struct db *db, const struct delivery *d, struct err *err);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * The store: SQLite by default, PostgreSQL when one machine is not enough. Every SQL text is a
+ * named statement; nothing above this floor sees SQL. All calls block: never on a loop thread.
+ *
+ *     AUTO(db) struct db *db = NULL;
+ *     TRY(store_begin(store, &db, err));          // or store_read() for looking only
+ *     TRY(db_cert_add(db, &cert, err));
+ *     TRY(db_commit(&db, err));                    // durable when it returns RC_OK
+ *
+ * Without db_commit() everything is rolled back at the end of the scope. Keep transactions short:
+ * no network, no vault inside. Group commit: several threads' commits share one fsync.
+ */
+#ifndef INRO_STORE_STORE_H
+#define INRO_STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+
+struct store;
+struct db; /* an open transaction */
+
+/* url: "sqlite:/path/inro.db" or "postgresql://...". Does not migrate. */
+MUST enum rc store_open(const char *url, struct store **ret, struct err *err);
+void store_close(struct store *s);
+/* Brings the schema to this program's version: backup copy first (SQLite: VACUUM INTO beside the
+ * file), then forward only. A newer schema is refused. ret_from/ret_to may be NULL. */
+MUST enum rc store_migrate(struct store *s, int *ret_from, int *ret_to, struct err *err);
+MUST enum rc store_check(struct store *s, struct err *err); /* integrity; RC_CORRUPT */
+MUST enum rc store_begin(struct store *s, struct db **ret, struct err *err);
+MUST enum rc store_read(struct store *s, struct db **ret, struct err *err);
+MUST enum rc db_commit(struct db **db, struct err *err);
+void db_rollback(struct db **db);
+void db_cleanup(struct db **db);
+
+/* Small settings of the installation: "installation_id", "generation" ... NULL when absent. */
+MUST enum rc db_meta_get(struct db *db, const char *key, struct arena *a, const char **ret,
+                         struct err *err);
+MUST enum rc db_meta_set(struct db *db, const char *key, const char *value, struct err *err);
+
+#endif
