@@ -1,0 +1,76 @@
+/*
+ * What a connector is handed for one step: its only way to reach the world. Built by the engine
+ * (or a test), valid for the call. Connectors keep nothing between calls except through the ports
+ * below, and never start threads.
+ */
+#ifndef INRO_CONNECT_CTX_H
+#define INRO_CONNECT_CTX_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "codec/schema.h"
+#include "net/http_client.h"
+#include "net/ssh.h"
+#include "net/tls_probe.h"
+#include "vault/vault.h"
+
+/*
+ * Shared by all steps of one configured connector inside one worker process: directory, nonces,
+ * thumbprint. data belongs to the connector type; only touched under lock; lost at restart.
+ */
+struct conn_shared {
+    pthread_mutex_t lock;
+    void *data;
+    void (*destroy)(void *data);
+};
+
+struct ctx {
+    struct arena *arena;
+    const struct clock *clock;
+    int64_t deadline; /* clock_mono microseconds, for the whole step */
+    const atomic_bool *cancel;
+    const struct egress_policy *egress;
+
+    int64_t connector_id; /* 0 while it is only being checked before it is saved */
+    const char *connector_name;
+    struct conn_shared *shared; /* never NULL */
+
+    struct vault *vault;
+    struct vault_grant grant; /* named in the grant log when a secret is released */
+
+    /* HTTPS with the given trust (empty = system); connections are kept by the engine's thread. */
+    enum rc (*http)(struct ctx *ctx, struct str roots_pem, const struct http_request *req,
+                    struct http_response *ret, struct err *err);
+    /* NULL = net/ssh.h directly; tests put a fake host behind connect/host.h instead. */
+    enum rc (*probe)(struct ctx *ctx, const struct tls_probe *p, struct tls_seen *ret,
+                     struct err *err);
+    /* HTTP-01 answers served by our front. */
+    enum rc (*answer_put)(struct ctx *ctx, const char *token, const char *key_auth,
+                          struct err *err);
+    enum rc (*answer_remove)(struct ctx *ctx, const char *token, struct err *err);
+    /* Saves JSON the connector owns for itself (ACME account). Durable on return. */
+    enum rc (*state_save)(struct ctx *ctx, const char *state_json, struct err *err);
+    /* Target steps: saves the receipt. Durable on return; call before each change it describes. */
+    enum rc (*receipt_save)(struct ctx *ctx, const char *receipt_json, struct err *err);
+    /* Live text, shown while the step runs. */
+    void (*activity)(struct ctx *ctx, const struct msg *m, const char *const *args);
+    void *engine; /* the engine's own */
+};
+
+#define ACTIVITY(ctx, m, ...)                                                                      \
+    ((ctx)->activity                                                                               \
+         ? (ctx)->activity((ctx), (m), (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})     \
+         : (void)0)
+
+/* Fails with RC_CANCELLED or RC_TIMEOUT when asked to stop or late. */
+MUST enum rc ctx_alive(const struct ctx *ctx, struct err *err);
+/* The clear text of a secret setting: place "connector/<id>/<field>". A grant line is written. */
+MUST enum rc ctx_secret(struct ctx *ctx, const char *field, struct secret_ref ref,
+                        struct buf *out_secret, struct err *err);
+/* "connector/<id>/<field>", the place of a setting in the vault. */
+MUST char *ctx_place(const struct ctx *ctx, const char *field);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * The engine: claims due jobs, runs one step at a time on its threads, saves before and after,
+ * retries by blame. One engine per worker process; several workers on one store are kept apart by
+ * leases, fenced by lease_no.
+ */
+#ifndef INRO_JOB_ENGINE_H
+#define INRO_JOB_ENGINE_H
+
+#include "connect/connect.h"
+#include "job/job.h"
+
+struct engine;
+
+struct engine_options {
+    struct store *store;
+    struct vault *vault; /* cloned once per thread */
+    const struct clock *clock;
+    struct egress_policy egress; /* outlives the engine */
+    int threads;                 /* 0 = 16 */
+    int cap_max;                 /* steps at once per cap_key; 0 = 8 */
+    const char *owner;           /* lease owner, unique per process */
+    /* Live events for the front: JSON text, any thread. */
+    void (*on_event)(void *ctx, const char *json);
+    void *on_event_ctx;
+};
+
+MUST enum rc engine_create(const struct engine_options *o, struct engine **ret, struct err *err);
+void engine_wake(struct engine *e);    /* new work may be there; any thread */
+void engine_stop(struct engine *e);    /* running steps finish their safe step; then threads end */
+void engine_destroy(struct engine *e); /* joins */
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * Jobs: persistent work in small saved steps. A kind is a row (engine.h); a flow is a table of
+ * steps. This header is what the API uses: it makes jobs, in the caller's transaction, and tells
+ * what is open. Nothing here runs anything.
+ */
+#ifndef INRO_JOB_JOB_H
+#define INRO_JOB_JOB_H
+
+#include "store/repo.h"
+
+/* Applies for a (new) version: kind "issue", subject "cert/<id>", dedup "issue:<cert>". The same
+ * open job is returned when there is one already (*ret_existing = true). reason: "request",
+ * "renew", "reissue". */
+MUST enum rc job_request_issue(struct db *db, int64_t cert_id, const char *reason, int64_t now,
+                               int64_t *ret_job, bool *ret_existing, struct err *err);
+/* Deploys a version (0 = the newest complete one) to all bindings, or to one (binding_id). */
+MUST enum rc job_request_deploy(struct db *db, int64_t cert_id, int64_t version_id,
+                                int64_t binding_id, const char *reason, int64_t now,
+                                int64_t *ret_job, bool *ret_existing, struct err *err);
+/* Puts the previous version back on the bindings of the last deployment. */
+MUST enum rc job_request_undo(struct db *db, int64_t cert_id, int64_t now, int64_t *ret_job,
+                              bool *ret_existing, struct err *err);
+MUST enum rc job_request_revoke(struct db *db, int64_t version_id, int reason, int64_t now,
+                                int64_t *ret_job, bool *ret_existing, struct err *err);
+/* Reads what every binding would change; the plan is in the job's progress: {"plans":[...]}. */
+MUST enum rc job_request_plan(struct db *db, int64_t cert_id, int64_t binding_id, int64_t now,
+                              int64_t *ret_job, struct err *err);
+MUST enum rc job_request_watch(struct db *db, int64_t endpoint_id, int64_t now, int64_t *ret_job,
+                               struct err *err);
+/* connector check (接続テスト): the result is the job's progress {"seen": "..."} or its error. */
+MUST enum rc job_request_check(struct db *db, int64_t connector_id, int64_t now, int64_t *ret_job,
+                               struct err *err);
+/* A test message through one notifier. */
+MUST enum rc job_request_notify_test(struct db *db, int64_t notifier_id, int64_t now,
+                                     int64_t *ret_job, struct err *err);
+/* An event for people: stored once per dedup_key, delivered by jobs to every notifier. data JSON.
+ */
+MUST enum rc notice_raise(struct db *db, const char *event, const char *subject,
+                          const char *dedup_key, const char *data, int64_t now, struct err *err);
+
+#endif
