@@ -1,9 +1,11 @@
 /*
  * JSON: a parsed tree with limits (read side) and a streaming writer (write side).
  *
- * Reading: json_parse() refuses over-long input, depth above 32, duplicate keys, invalid UTF-8,
- * numbers out of range and trailing bytes; the error names line and column. Getters borrow from the
- * root and take dotted paths ("error.detail"); they return false when absent or of another type.
+ * Reading: json_parse() (RFC 8259, any value at the root) refuses input over 16 MiB or over a
+ * million values, depth above 32, duplicate keys, invalid UTF-8, numbers out of range and trailing
+ * bytes: RC_INPUT, naming line and column and never quoting the text, which may hold a secret.
+ * Getters borrow from the root and take dotted paths ("error.detail", "list.0.name"; NULL or "" is
+ * the value itself); they return false when absent or of another type.
  * Writing: struct json_writer escapes everything and fails sticky, through its buffer.
  */
 #ifndef INRO_CODEC_JSON_H
@@ -26,12 +28,14 @@ const struct json *json_get(const struct json *j, const char *path); /* NULL whe
 bool json_get_str(const struct json *j, const char *path, const char **ret); /* no NUL inside */
 bool json_get_i64(const struct json *j, const char *path, int64_t *ret);
 bool json_get_bool(const struct json *j, const char *path, bool *ret);
+bool json_get_real(const struct json *j, const char *path, double *ret); /* integers too */
 const char *json_str_or(const struct json *j, const char *path, const char *otherwise);
 int64_t json_i64_or(const struct json *j, const char *path, int64_t otherwise);
 bool json_bool_or(const struct json *j, const char *path, bool otherwise);
 size_t json_len(const struct json *j);                          /* array or object size, else 0 */
 const struct json *json_at(const struct json *array, size_t i); /* NULL when out of range */
-const char *json_as_str(const struct json *j);                  /* NULL when not a string */
+const char *json_as_str(const struct json *j); /* NULL when not a string, or with a NUL inside */
+struct str json_as_view(const struct json *j); /* NUL bytes allowed; .p NULL when not a string */
 /* Iterates an object: start with iter = NULL; false at the end. */
 bool json_next(const struct json *object, void **iter, const char **ret_key,
                const struct json **ret_value);
