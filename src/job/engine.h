@@ -22,6 +22,10 @@ struct engine_options {
     /* Live events for the front: JSON text, any thread. */
     void (*on_event)(void *ctx, const char *json);
     void *on_event_ctx;
+    /* Handshakes with strangers; NULL = tls_probe_do() in this process. Any thread, blocks. */
+    enum rc (*probe)(void *ctx, const struct tls_probe *p, struct arena *a, struct tls_seen *ret,
+                     struct err *err);
+    void *probe_ctx;
 };
 
 MUST enum rc engine_create(const struct engine_options *o, struct engine **ret, struct err *err);

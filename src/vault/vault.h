@@ -33,6 +33,9 @@ enum vault_usage { VAULT_TLS_KEY = 1, VAULT_ACME_KEY, VAULT_CA_KEY, VAULT_SETTIN
 MUST enum rc vault_connect(int fd, struct vault **ret, struct err *err);
 /* One more channel for another thread. */
 MUST enum rc vault_clone(struct vault *v, struct vault **ret, struct err *err);
+/* After the vault process was restarted: a new channel for the handle all clones came from. Clones
+ * notice a closed channel, take a new one from it and repeat the call once. Any thread. */
+MUST enum rc vault_reconnect(struct vault *root, int fd, struct err *err);
 void vault_close(struct vault *v);
 
 /* sealed is base64 text (arena). */

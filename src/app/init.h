@@ -1,0 +1,14 @@
+/* Making an installation: data directory, master key, store, first administrator, GUI key pair. */
+#ifndef INRO_APP_INIT_H
+#define INRO_APP_INIT_H
+
+#include "app/config.h"
+
+/* `inro init ...`: exit status. The one-time password of the administrator is printed once. */
+int init_main(int argc, char *const argv[]);
+/* Refuses with what to do when the data directory is not an installation, or others can read it. */
+MUST enum rc init_verify(const struct config *c, struct arena *a, struct err *err);
+/* A self-signed pair in DATA/tls when there is none or it ends within a day. */
+MUST enum rc init_gui_cert(const struct config *c, struct arena *a, struct err *err);
+
+#endif

@@ -1,0 +1,35 @@
+/* inro: the daemon's roles and the command line in one binary. */
+#include <stdio.h>
+#include <string.h>
+
+#include "app/cli.h"
+#include "app/init.h"
+#include "app/role.h"
+#include "app/sandbox.h"
+#include "app/scan.h"
+
+struct entry {
+    const char *name;
+    int (*main)(int argc, char *const argv[]); /* without the two first words */
+};
+
+static const struct entry entries[] = {
+    {"init", init_main},
+    {"role", role_main},
+    {"scan", scan_main},
+    {"serve", supervisor_main},
+};
+
+int main(int argc, char **argv)
+{
+    if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
+        (void)printf("inro %s\n", INRO_VERSION);
+        return 0;
+    }
+    if (!signal_ignore_pipe())
+        return 1;
+    for (size_t i = 0; argc >= 2 && i < COUNT_OF(entries); i++)
+        if (strcmp(argv[1], entries[i].name) == 0)
+            return entries[i].main(argc - 2, argv + 2);
+    return cli_main(argc, argv);
+}

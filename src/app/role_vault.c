@@ -1,0 +1,89 @@
+/*
+ * The vault role: reads the master key, opens the grant log, gives up everything else, and answers
+ * on the channels the supervisor hands it. The front's channels may seal, never release.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "app/role.h"
+#include "app/sandbox.h"
+#include "app/waiter.h"
+#include "base/os/file.h"
+#include "crypto/envelope.h"
+#include "vault/vault.h"
+
+struct vault_role {
+    struct vault_server *server;
+    struct waiter end;
+};
+
+static void on_peer(void *ctx, enum role_id peer, int fd)
+{
+    struct vault_role *r = ctx;
+    struct err err;
+    if (vault_server_add(r->server, fd, peer == ROLE_WORKER, &err) != RC_OK)
+        log_err(LOG_ERROR, "vault", "taking a channel", &err);
+}
+
+static void on_stop(void *ctx)
+{
+    struct vault_role *r = ctx;
+    waiter_tell(&r->end);
+}
+
+static enum rc load_master(const struct config *c, struct arena *a, struct master_key **ret,
+                           struct err *err)
+{
+    AUTO(buf) struct buf text = BUF_SECRET(4096);
+    AUTO(buf) struct buf pass = BUF_SECRET(4096);
+    const char *path = config_path(c, a, "master.key");
+    if (!path)
+        return NOMEM(err);
+    TRY(file_read_private(path, &text, err));
+    if (c->passphrase_file) {
+        TRY(file_read_private(c->passphrase_file, &pass, err));
+        while (pass.len && (pass.p[pass.len - 1] == '\n' || pass.p[pass.len - 1] == '\r'))
+            buf_truncate(&pass, pass.len - 1);
+    }
+    return master_key_load(buf_str(&text), c->passphrase_file ? buf_cstr(&pass) : NULL, ret, err);
+}
+
+static enum rc open_server(const struct config *c, struct vault_server **ret, struct err *err)
+{
+    AUTO(arena) struct arena *a = arena_create(0);
+    struct vault_server_options o = {.grant_log_fd = -1};
+    const char *log = a ? config_path(c, a, "grants.log") : NULL;
+    if (!log)
+        return NOMEM(err);
+    TRY(load_master(c, a, &o.master, err));
+    o.grant_log_fd = open(log, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (o.grant_log_fd < 0) {
+        enum rc rc = file_fail(err, log, errno);
+        master_key_destroy(o.master);
+        return rc;
+    }
+    return vault_server_create(&o, ret, err);
+}
+
+int role_vault(struct role_env *env)
+{
+    struct vault_role r = {.end = WAITER};
+    struct role_control control = {on_peer, on_stop, &r};
+    struct err err;
+
+    enum rc rc = open_server(env->config, &r.server, &err);
+    if (rc == RC_OK)
+        rc = role_control_start(env, &control, &err);
+    if (rc == RC_OK)
+        rc = sandbox_enter(roles[ROLE_VAULT].keeps, &err);
+    if (rc == RC_OK)
+        rc = role_ready(env, &err);
+    if (rc != RC_OK) {
+        log_err(LOG_ERROR, "vault", "starting", &err);
+        return 1;
+    }
+    waiter_wait(&r.end);
+    vault_server_destroy(r.server);
+    return 0;
+}

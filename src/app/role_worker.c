@@ -1,0 +1,195 @@
+/*
+ * The worker role: the engine with its threads, the store, a vault channel that may release for a
+ * granted step, handshakes through the prober, live events to the front.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "app/probe_ipc.h"
+#include "app/role.h"
+#include "app/waiter.h"
+#include "base/mem.h"
+#include "base/os/file.h"
+#include "base/rand.h"
+#include "job/engine.h"
+
+struct worker_role {
+    struct waiter end, have_vault;
+    pthread_mutex_t lock; /* vault, front_fd */
+    struct vault *vault;
+    int front_fd;
+    struct prober prober;
+    struct engine *engine;
+    atomic_bool engine_up;
+};
+
+struct front_channel {
+    struct worker_role *role;
+    int fd;
+};
+
+/* Wake-ups from the front, until it goes away. */
+static void *front_run(void *arg)
+{
+    struct front_channel *c = arg;
+    for (;;) {
+        AUTO(buf) struct buf b = BUF(IPC_MAX_FRAME);
+        struct ipc_frame f;
+        if (ipc_recv(c->fd, 0, &b, &f, NULL) != RC_OK)
+            break;
+        if (f.fd >= 0)
+            close(f.fd);
+        if (f.kind == IPC_WAKE && atomic_load(&c->role->engine_up))
+            engine_wake(c->role->engine);
+    }
+    pthread_mutex_lock(&c->role->lock);
+    if (c->role->front_fd == c->fd)
+        c->role->front_fd = -1;
+    close(c->fd);
+    pthread_mutex_unlock(&c->role->lock);
+    mem_free(c);
+    return NULL;
+}
+
+static void take_front(struct worker_role *r, int fd)
+{
+    pthread_t th;
+    /* Live events are a courtesy: a stuck front must not hold up a step. */
+    struct timeval limit = {.tv_usec = 20000};
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    struct front_channel *c = mem_alloc(sizeof *c);
+    if (c) {
+        c->role = r;
+        c->fd = fd;
+    }
+    if (!c || pthread_create(&th, NULL, front_run, c) != 0) {
+        close(fd);
+        mem_free(c);
+        return;
+    }
+    (void)pthread_detach(th);
+    pthread_mutex_lock(&r->lock);
+    r->front_fd = fd;
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void take_vault(struct worker_role *r, int fd)
+{
+    struct err err;
+    enum rc rc = RC_OK;
+    pthread_mutex_lock(&r->lock);
+    if (r->vault)
+        rc = vault_reconnect(r->vault, fd, &err);
+    else
+        rc = vault_connect(fd, &r->vault, &err);
+    pthread_mutex_unlock(&r->lock);
+    if (rc != RC_OK)
+        log_err(LOG_ERROR, "worker", "joining the vault", &err);
+    else
+        waiter_tell(&r->have_vault);
+}
+
+static void on_peer(void *ctx, enum role_id peer, int fd)
+{
+    struct worker_role *r = ctx;
+    if (peer == ROLE_VAULT)
+        take_vault(r, fd);
+    else if (peer == ROLE_PROBER)
+        prober_replace(&r->prober, fd);
+    else if (peer == ROLE_FRONT)
+        take_front(r, fd);
+    else
+        close(fd);
+}
+
+static void on_stop(void *ctx)
+{
+    struct worker_role *r = ctx;
+    waiter_tell(&r->have_vault);
+    waiter_tell(&r->end);
+}
+
+static void on_event(void *ctx, const char *json)
+{
+    struct worker_role *r = ctx;
+    AUTO(buf) struct buf b = BUF(64 * 1024);
+    ipc_put(&b, 1, str_from(json));
+    if (b.bad != RC_OK)
+        return;
+    pthread_mutex_lock(&r->lock);
+    if (r->front_fd >= 0 && ipc_send(r->front_fd, IPC_EVENT, 0, buf_str(&b), -1, NULL) != RC_OK)
+        log_line(LOG_DEBUG, "worker", "a live event was dropped");
+    pthread_mutex_unlock(&r->lock);
+}
+
+static enum rc probe(void *ctx, const struct tls_probe *p, struct arena *a, struct tls_seen *ret,
+                     struct err *err)
+{
+    struct worker_role *r = ctx;
+    return prober_do(&r->prober, p, a, ret, err);
+}
+
+static enum rc start_engine(struct worker_role *r, const struct config *c, struct arena *a,
+                            struct store *store, struct err *err)
+{
+    char id[17];
+    rand_hex(id, 8);
+    struct engine_options o = {
+        .store = store,
+        .vault = r->vault,
+        .clock = clock_real(),
+        .threads = (int)c->threads,
+        .owner = arena_printf(a, "worker-%s", id),
+        .on_event = on_event,
+        .on_event_ctx = r,
+        .probe = probe,
+        .probe_ctx = r,
+    };
+    if (!o.owner)
+        return NOMEM(err);
+    TRY(egress_policy_parse(a, c->egress_allow, &o.egress, err));
+    TRY(engine_create(&o, &r->engine, err));
+    atomic_store(&r->engine_up, true);
+    return RC_OK;
+}
+
+int role_worker(struct role_env *env)
+{
+    struct worker_role r = {.end = WAITER,
+                            .have_vault = WAITER,
+                            .lock = PTHREAD_MUTEX_INITIALIZER,
+                            .front_fd = -1,
+                            .prober = PROBER_NONE};
+    struct role_control control = {on_peer, on_stop, &r};
+    AUTO(arena) struct arena *a = arena_create(0);
+    struct store *store = NULL;
+    struct err err;
+
+    enum rc rc = a ? RC_OK : NOMEM(&err);
+    if (rc == RC_OK)
+        rc = registry_check(&err);
+    if (rc == RC_OK)
+        rc = store_open(env->config->database, &store, &err);
+    if (rc == RC_OK)
+        rc = role_control_start(env, &control, &err);
+    if (rc == RC_OK) {
+        waiter_wait(&r.have_vault);
+        if (!r.vault)
+            return 0; /* stopped before it began */
+        rc = start_engine(&r, env->config, a, store, &err);
+    }
+    if (rc == RC_OK)
+        rc = role_ready(env, &err);
+    if (rc != RC_OK) {
+        log_err(LOG_ERROR, "worker", "starting", &err);
+        return 1;
+    }
+    waiter_wait(&r.end);
+    engine_stop(r.engine);
+    engine_destroy(r.engine);
+    store_close(store);
+    _exit(0); /* detached channel threads still hold parts of r */
+}
