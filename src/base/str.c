@@ -93,26 +93,32 @@ bool str_to_i64(struct str s, int64_t min, int64_t max, int64_t *ret)
     return true;
 }
 
+/* Overlong forms, surrogates and code points above U+10FFFF, told by the first two bytes. */
+static bool utf8_bad_pair(unsigned char a, unsigned char b)
+{
+    return (a == 0xE0 && b < 0xA0) || (a == 0xED && b > 0x9F) || (a == 0xF0 && b < 0x90) ||
+           (a == 0xF4 && b > 0x8F);
+}
+
+static size_t utf8_len(unsigned char lead)
+{
+    if (lead < 0x80)
+        return lead ? 1 : 0;
+    if (lead < 0xC2 || lead > 0xF4)
+        return 0;
+    return lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+}
+
 /* Length of the UTF-8 sequence at p, or 0 if it is not one. */
 static size_t utf8_seq(const unsigned char *p, size_t left)
 {
-    if (p[0] == 0)
-        return 0;
-    if (p[0] < 0x80)
-        return 1;
-    size_t n = p[0] >= 0xC2 && p[0] < 0xE0   ? 2
-               : p[0] >= 0xE0 && p[0] < 0xF0 ? 3
-               : p[0] >= 0xF0 && p[0] < 0xF5 ? 4
-                                             : 0;
-    if (n == 0 || n > left)
+    size_t n = utf8_len(p[0]);
+    if (n > left)
         return 0;
     for (size_t i = 1; i < n; i++)
         if ((p[i] & 0xC0) != 0x80)
             return 0;
-    if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
-        (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F))
-        return 0;
-    return n;
+    return n > 1 && utf8_bad_pair(p[0], p[1]) ? 0 : n;
 }
 
 bool str_is_utf8(struct str s)
