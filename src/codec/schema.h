@@ -13,7 +13,8 @@
  *
  * The entry macros compute name and offset, and do not compile when the member has another C type:
  * STR TEXT ENUM HOST URL PATH REF -> const char *; INT SECS BYTES PORT -> int64_t; BOOL -> bool;
- * LIST -> struct str_list; SECRET -> struct secret_ref. Absent optional strings are NULL.
+ * LIST -> struct str_list; SECRET -> struct secret_ref. What is absent and has no default is NULL,
+ * 0, false or an empty list.
  */
 #ifndef INRO_CODEC_SCHEMA_H
 #define INRO_CODEC_SCHEMA_H
@@ -74,14 +75,15 @@ struct field {
     enum field_type type;
     unsigned flags;
     size_t offset;
-    const char *dflt; /* as text; NULL = none */
+    const char *dflt; /* as text, lists comma-separated; NULL = none */
     int64_t min,
         max; /* INT/SECS/BYTES: value; STR/TEXT/SECRET: length; LIST: count. Both 0 = type's own */
-    const struct field_choice *choices; /* ENUM */
+    const struct field_choice *choices; /* ENUM; LIST: what its entries may be */
     const char *ref_kind;               /* REF: "ca", "target", "notifier", "cert", "dns" */
-    const char *only_if;                /* "auth=password" or "auth=password|key": else absent */
+    /* "auth=password" or "auth=password|key" (an ENUM or BOOL earlier in the table): else absent */
+    const char *only_if;
     struct l10n label, help;
-    const char *example;
+    const char *example; /* a valid value as text */
 };
 
 #define FIELD_ENTRY_(S, m, T, t, ...)                                                              \
@@ -119,30 +121,50 @@ struct secret_sink {
 
 /*
  * JSON object -> struct. Unknown keys are refused, limits and choices checked, defaults applied;
- * err->field names the member, the first fault wins. Secrets: a string is clear text and goes to
- * the sink (NULL sink refuses it); {"sealed": "..."} is taken as stored; absent or {"set": true}
- * keeps `before`'s value (may be NULL). `in` NULL is an empty object. All memory from the arena.
+ * err->field names the member, the first fault wins (RC_INPUT). null and "" count as absent. SECS
+ * and BYTES may be numbers or text. A field whose only_if does not hold must be absent.
+ * Secrets: a string is clear text and goes to the sink (NULL sink refuses it); {"sealed": "..."} is
+ * taken as stored, only without a sink: nobody may hand in a sealed text through the API; absent or
+ * {"set": true} keeps `before`'s value (the SCHEMA_STORED form; may be NULL); null, "" and
+ * {"set": false} clear it. With `before`, an IMMUTABLE field that differs is refused, absent keeps.
+ * `in` NULL is an empty object. All memory from the arena; ret_struct is untouched on failure.
  */
 MUST enum rc schema_decode(const struct field *fields, const struct json *in,
                            const struct json *before, const struct secret_sink *sink,
                            struct arena *a, void *ret_struct, struct err *err);
 
 enum schema_secrets { SCHEMA_STORED, SCHEMA_MASKED }; /* {"sealed": ..} or {"set": bool} */
-/* struct -> JSON object. */
+/* struct -> JSON object; decoding it again gives the same struct. */
 void schema_encode(const struct field *fields, const void *in, enum schema_secrets how,
                    struct json_writer *w);
 
-/* Start-up check: labels in both languages, names unique, defaults valid, choices present. */
+/*
+ * Start-up check: labels in both languages, names and members unique, choices and limits sound,
+ * defaults and examples valid, only_if well-formed. RC_INTERNAL names the owner and the field.
+ */
 MUST enum rc schema_check(const char *owner, const struct field *fields, struct err *err);
 
-/* {"fields":[{name,type,required,advanced,default,min,max,choices,only_if,label,help,example}]} */
+/*
+ * {"fields":[{name,type,required,advanced,immutable,multiline,http,default,min,max,
+ * choices:[{value,label}],ref_kind,only_if:{field,values:[..]},label,help,example}]}; what does not
+ * apply is null. default has the JSON type of the value.
+ */
 void schema_describe(const struct field *fields, const char *lang, struct json_writer *w);
 /* JSON Schema (2020-12) object for OpenAPI. */
 void schema_json_schema(const struct field *fields, struct json_writer *w);
 /* Markdown table for the reference manual. */
 void schema_markdown(const struct field *fields, const char *lang, struct buf *out);
 
-/* Text -> value of one scalar type with its limits; used by decode and by the CLI. */
+/*
+ * One value as typed on a command line -> JSON value (lists comma-separated, secrets as they are),
+ * checked like schema_decode() does.
+ */
+MUST enum rc schema_text(const struct field *f, struct str text, struct json_writer *w,
+                         struct err *err);
+/* The field called `name`, also in kebab-case as a CLI flag ("eab-kid"); NULL when there is none.
+ */
+const struct field *schema_field(const struct field *fields, struct str name);
+
 bool parse_secs(struct str s, int64_t *ret);
 bool parse_bytes(struct str s, int64_t *ret);
 bool host_is_ip(const char *host, bool *ret_v6);
