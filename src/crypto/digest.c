@@ -1,0 +1,62 @@
+#include "crypto/digest.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ARGON_PASSES = 3, ARGON_BYTES = 64 << 20, PASSWORD_MAX = 1024 };
+
+void crypto_init(void)
+{
+    /* Without either library nothing here is safe to run. */
+    if (sodium_init() < 0 || OPENSSL_init_crypto(0, NULL) != 1)
+        abort();
+}
+
+void sha256(struct str data, unsigned char ret[32])
+{
+    if (EVP_Digest(data.p, data.n, ret, NULL, EVP_sha256(), NULL) != 1)
+        abort();
+}
+
+void sha256_hex(struct str data, char ret[65])
+{
+    unsigned char d[32];
+    sha256(data, d);
+    (void)sodium_bin2hex(ret, 65, d, sizeof d);
+}
+
+void hmac_sha256(struct str key, struct str data, unsigned char ret[32])
+{
+    unsigned n = 0;
+    if (!HMAC(EVP_sha256(), key.p, (int)key.n, (const unsigned char *)data.p, data.n, ret, &n))
+        abort();
+}
+
+enum rc password_hash(const char *password, char ret[128], struct err *err)
+{
+    size_t n = strlen(password);
+    CHECK(n > 0 && n <= PASSWORD_MAX, err, RC_INPUT, BLAME_INPUT,
+          MSG("crypto.password.length", "a password has 1 to {0} bytes",
+              "パスワードは 1〜{0} バイトです"),
+          NUM(PASSWORD_MAX));
+    _Static_assert(crypto_pwhash_STRBYTES <= 128, "room for the hash");
+    if (crypto_pwhash_str(ret, password, n, ARGON_PASSES, ARGON_BYTES) != 0)
+        return NOMEM(err);
+    return RC_OK;
+}
+
+bool password_verify(const char *hash, const char *password)
+{
+    /* A hash of nothing anybody can type: equal work for users that do not exist. */
+    static const char dummy[] = "$argon2id$v=19$m=65536,t=3,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
+                                "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    size_t n = strnlen(password, PASSWORD_MAX + 1);
+    if (n > PASSWORD_MAX)
+        return false;
+    bool real = hash && hash[0];
+    bool match = crypto_pwhash_str_verify(real ? hash : dummy, password, n) == 0;
+    return real && match;
+}

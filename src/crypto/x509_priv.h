@@ -1,0 +1,18 @@
+/* Inside this room only: pieces shared by certificate and CSR reading. */
+#ifndef INRO_CRYPTO_X509_PRIV_H
+#define INRO_CRYPTO_X509_PRIV_H
+
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include "base/arena.h"
+
+/* One line of UTF-8: control and bidirectional characters are shown as \xNN. NULL: no memory. */
+const char *x509_clean(struct arena *a, const char *p, size_t n);
+const char *x509_name_text(struct arena *a, const X509_NAME *name);
+const char *x509_common_name(struct arena *a, const X509_NAME *name); /* NULL: none */
+bool x509_names(const GENERAL_NAMES *sans, struct arena *a, const char *const **ret, size_t *ret_n,
+                unsigned *odd);
+const char *x509_key_name(EVP_PKEY *p, struct arena *a, int *ret_bits, bool *ret_odd);
+
+#endif
