@@ -273,8 +273,7 @@ static void a_secret_is_never_in_the_error(void **state)
     (void)state;
     static const char *const bad[] = {
         "{\"host\":\"h\",\"auth\":\"password\",\"user\":\"abc\",\"password\":\"TOPsecret\\nX\"}",
-        "{\"host\":\"h\",\"auth\":\"password\",\"user\":\"abc\",\"password\":"
-        "\"TOPsecret01234567\"}",
+        "{\"host\":\"h\",\"auth\":\"password\",\"user\":\"ab\",\"password\":\"TOPsecret12345678\"}",
         "{\"host\":\"h\",\"auth\":\"password\",\"user\":\"abc\",\"password\":[\"TOPsecret\"]}",
         "{\"host\":\"h\",\"auth\":\"password\",\"user\":\"abc\",\"password\":\"TOPsecret\\u0000\"}",
     };
