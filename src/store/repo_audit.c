@@ -1,0 +1,130 @@
+/*
+ * The audit log. Invariants: ids have no gap; hash = SHA-256 (hex) over the former record's hash
+ * and all fields, each with its length before it (2^32-1: none), so that no two records have the
+ * same bytes; the write lock of the transaction keeps appends of all processes in one row.
+ */
+#include "store/store_priv.h"
+
+#include <string.h>
+
+#include "crypto/digest.h"
+#include "store/repo.h"
+
+enum { LOCK_AUDIT = 3, PAGE = 500 };
+
+MAP(audit, "audit record", "監査記録", CI(audit, id), CI(audit, at), CT(audit, actor),
+    CT(audit, origin), CT(audit, action), CT(audit, subject), CT(audit, detail), CT(audit, result),
+    CT(audit, prev_hash), CT(audit, hash));
+
+static void add_field(struct buf *b, const char *s)
+{
+    if (!s) {
+        buf_add_be32(b, UINT32_MAX);
+        return;
+    }
+    buf_add_be32(b, (uint32_t)strlen(s));
+    buf_adds(b, s);
+}
+
+static enum rc record_hash(const struct audit *r, const char *prev, char ret[65], struct err *err)
+{
+    AUTO(buf) struct buf b = BUF((size_t)4 << 20);
+    add_field(&b, prev);
+    buf_add_be64(&b, (uint64_t)r->id);
+    buf_add_be64(&b, (uint64_t)r->at);
+    add_field(&b, r->actor);
+    add_field(&b, r->origin);
+    add_field(&b, r->action);
+    add_field(&b, r->subject);
+    add_field(&b, r->detail);
+    add_field(&b, r->result);
+    TRY(buf_ok(&b, err));
+    sha256_hex(buf_str(&b), ret);
+    return RC_OK;
+}
+
+struct head {
+    int64_t id;
+    char hash[65];
+};
+
+static enum rc take_head(void *ctx, const struct val *cols, size_t n, struct err *err)
+{
+    struct head *h = ctx;
+    (void)n, (void)err;
+    h->id = cols[0].i;
+    size_t len = cols[1].null ? 0 : strnlen(cols[1].s, 64);
+    if (len > 0)
+        memcpy(h->hash, cols[1].s, len);
+    return RC_OK;
+}
+
+enum rc db_audit_add(struct db *db, struct audit *a, struct err *err)
+{
+    struct head h = {0};
+    char hash[65];
+    int64_t rows = 0;
+    TRY(db_do(db, STMT_LOCK, ARGS(I(LOCK_AUDIT)), NULL, err));
+    TRY(db_run(db, STMT_AUDIT_HEAD, NULL, 0, take_head, &h, &rows, err));
+    struct audit r = *a;
+    r.id = h.id + 1;
+    TRY(record_hash(&r, h.hash, hash, err));
+    TRY(db_do(db, STMT_AUDIT_ADD,
+              ARGS(I(r.id), I(r.at), T(r.actor), T(r.origin), T(r.action), T(r.subject),
+                   T(r.detail), T(r.result), T(h.hash), T(hash)),
+              NULL, err));
+    a->id = r.id;
+    return RC_OK;
+}
+
+enum rc db_audit_list(struct db *db, int64_t before, int limit, struct arena *a,
+                      struct audit_list *ret, struct err *err)
+{
+    TRY(limit_ok(limit, err));
+    MANY(db, STMT_AUDIT_LIST, &audit_map, a, ret, err, I(before > 0 ? before : INT64_MAX),
+         I(limit));
+    return RC_OK;
+}
+
+static enum rc verify_one(const struct audit *r, struct head *h, struct err *err)
+{
+    char hash[65];
+    TRY(record_hash(r, h->hash, hash, err));
+    CHECK(r->id == h->id + 1 && r->prev_hash && strcmp(r->prev_hash, h->hash) == 0 && r->hash &&
+              strcmp(r->hash, hash) == 0,
+          err, RC_CORRUPT, BLAME_US,
+          MSG("store.audit_chain",
+              "the audit log was changed outside Inro: record {0} does not fit the one before; "
+              "compare it with a backup",
+              "監査ログがInroの外で変更されています: 記録 {0} "
+              "が直前の記録と合いません。バックアップと比較してください"),
+          NUM(r->id));
+    h->id = r->id;
+    memcpy(h->hash, hash, sizeof hash);
+    return RC_OK;
+}
+
+static enum rc verify_page(struct db *db, struct head *h, struct arena *a, bool *ret_more,
+                           struct err *err)
+{
+    struct audit_list page = {NULL, 0};
+    MANY(db, STMT_AUDIT_PAGE, &audit_map, a, &page, err, I(h->id), I(PAGE));
+    for (size_t i = 0; i < page.n; i++)
+        TRY(verify_one(&page.v[i], h, err));
+    *ret_more = page.n == PAGE;
+    return RC_OK;
+}
+
+enum rc db_audit_verify(struct db *db, int64_t *ret_count, struct err *err)
+{
+    struct head h = {0};
+    for (bool more = true; more;) {
+        AUTO(arena) struct arena *a = arena_create((size_t)512 << 20);
+        if (!a)
+            return NOMEM(err);
+        TRY(verify_page(db, &h, a, &more, err));
+    }
+    if (ret_count)
+        *ret_count = h.id;
+    return RC_OK;
+}

@@ -1,0 +1,159 @@
+/*
+ * Inside the store: values, named statements, the driver vtable and the record maps. Nothing here
+ * is seen above this floor.
+ */
+#ifndef INRO_STORE_STORE_PRIV_H
+#define INRO_STORE_STORE_PRIV_H
+
+#include "base/buf.h"
+#include "model/types.h"
+#include "store/store.h"
+
+/* A bound argument or a result column. Text is borrowed. */
+enum val_type { VAL_INT = 0, VAL_TEXT };
+struct val {
+    enum val_type type;
+    bool null;
+    int64_t i;
+    const char *s;
+};
+#define I(x)      ((struct val){.type = VAL_INT, .i = (int64_t)(x)})
+#define REF(x)    ((struct val){.type = VAL_INT, .i = (x), .null = (x) == 0}) /* 0 is "none" */
+#define T(x)      ((struct val){.type = VAL_TEXT, .s = (x), .null = (x) == NULL})
+#define ARGS(...) (const struct val[]){__VA_ARGS__}, COUNT_OF(((const struct val[]){__VA_ARGS__}))
+
+enum { MAX_COLS = 32 };
+
+/* Statements: statements.def has the rows. */
+enum stmt_id {
+#define STMT(id, kind, name, sql) STMT_##id,
+#include "store/statements.def"
+#undef STMT
+    STMT_COUNT
+};
+/* What a commit owes a transaction that ran the statement. */
+enum stmt_kind {
+    STMT_READ = 0, /* nothing */
+    STMT_SOFT,     /* visible, not durable: its loss in a power cut is harmless */
+    STMT_WRITE     /* durable */
+};
+struct stmt {
+    enum stmt_kind kind;
+    const char *name;
+    const char *sql; /* ?1.. placeholders, {token} where engines differ */
+};
+const struct stmt *stmt_get(enum stmt_id id);
+
+/* One difference between engines: {token} -> text. */
+struct dialect {
+    const char *token, *text;
+};
+/* sql with its tokens replaced; an unknown token is RC_INTERNAL. */
+MUST enum rc stmt_expand(const char *sql, const struct dialect *d, struct buf *out,
+                         struct err *err);
+
+struct migration {
+    int version;
+    const char *sql;
+};
+extern const struct migration store_migrations[];
+extern const size_t store_migration_count;
+/* For tests of upgrades: as store_migrate() with another list. */
+MUST enum rc store_migrate_with(struct store *s, const struct migration *m, size_t n, int *ret_from,
+                                int *ret_to, struct err *err);
+
+/* Called for each row; cols are valid during the call. */
+typedef enum rc (*row_fn)(void *ctx, const struct val *cols, size_t n, struct err *err);
+
+struct conn; /* the driver's */
+
+/* All slots are mandatory. */
+struct driver {
+    const char *scheme; /* "sqlite:" */
+    enum rc (*open)(const char *rest, void **ret, struct err *err);
+    void (*close)(void *engine);
+    /* Takes a connection and opens a transaction on it. */
+    enum rc (*begin)(void *engine, bool write, struct conn **ret, struct err *err);
+    /* Ends it and gives the connection back, whatever the result. */
+    enum rc (*commit)(void *engine, struct conn *c, bool write, enum stmt_kind kind,
+                      struct err *err);
+    void (*rollback)(void *engine, struct conn *c, bool write);
+    /* ret_n: rows given, or rows changed when the statement returns none. fn may be NULL. */
+    enum rc (*run)(struct conn *c, enum stmt_id id, const struct val *args, size_t n, row_fn fn,
+                   void *ctx, int64_t *ret_n, struct err *err);
+    enum rc (*script)(struct conn *c, const char *sql, struct err *err); /* several statements */
+    enum rc (*prepare)(struct conn *c, enum stmt_id id, struct err *err);
+    enum rc (*backup)(void *engine, int version, struct err *err);
+    enum rc (*check)(void *engine, struct err *err);
+};
+extern const struct driver driver_sqlite, driver_pgsql;
+
+struct db {
+    struct store *s;
+    struct conn *c;
+    bool write, failed;
+    enum stmt_kind kind; /* the most a statement so far asks of the commit */
+};
+
+MUST enum rc db_run(struct db *db, enum stmt_id id, const struct val *args, size_t n, row_fn fn,
+                    void *ctx, int64_t *ret_n, struct err *err);
+/* Without result rows. ret_n may be NULL. */
+MUST enum rc db_do(struct db *db, enum stmt_id id, const struct val *args, size_t n, int64_t *ret_n,
+                   struct err *err);
+MUST enum rc db_prepare_all(struct db *db, struct err *err); /* tests: every named statement */
+
+/* Record maps: a struct's members in the order of the statement's columns. */
+enum col_type { COL_I64 = 0, COL_REF, COL_TEXT, COL_BOOL, COL_ENUM, COL_NAMES };
+struct col {
+    enum col_type type;
+    size_t offset;
+};
+#define COL_(t, m, ctype, kind)                                                                    \
+    {                                                                                              \
+        (kind), offsetof(struct t, m) + 0 * sizeof(_Generic(((struct t *)0)->m, ctype : 0))        \
+    }
+#define CI(t, m) COL_(t, m, int64_t, COL_I64)
+#define CR(t, m) COL_(t, m, int64_t, COL_REF)
+#define CT(t, m) COL_(t, m, const char *, COL_TEXT)
+#define CB(t, m) COL_(t, m, bool, COL_BOOL)
+#define CE(t, m) COL_(t, m, unsigned int, COL_ENUM)
+#define CN(t, m) COL_(t, m, struct names, COL_NAMES)
+
+struct map {
+    size_t size;
+    const struct col *cols;
+    size_t n;
+    const char *en, *ja; /* what a person calls it */
+};
+#define MAP(t, en_, ja_, ...)                                                                      \
+    static const struct col t##_cols[] = {__VA_ARGS__};                                            \
+    static const struct map t##_map = {sizeof(struct t), t##_cols, COUNT_OF(t##_cols), en_, ja_}
+
+struct rows {
+    void *v;
+    size_t n;
+};
+/* Binds all columns but the first, which is the id the statement returns. */
+MUST enum rc db_insert(struct db *db, enum stmt_id id, const struct map *m, void *rec,
+                       bool *ret_new, struct err *err);
+MUST enum rc db_one(struct db *db, enum stmt_id id, const struct val *args, size_t n,
+                    const struct map *m, struct arena *a, void *ret, struct err *err);
+MUST enum rc db_many(struct db *db, enum stmt_id id, const struct val *args, size_t n,
+                     const struct map *m, struct arena *a, struct rows *ret, struct err *err);
+/* A change that must meet its row: RC_NOT_FOUND when `get` finds none, RC_CONFLICT when it does. */
+MUST enum rc db_change(struct db *db, enum stmt_id id, const struct val *args, size_t n,
+                       enum stmt_id get, const struct map *m, struct err *err);
+MUST enum rc db_number(struct db *db, enum stmt_id id, const struct val *args, size_t n,
+                       int64_t *ret, struct err *err);
+MUST enum rc map_names_text(const struct names *names, struct buf *out, struct err *err);
+MUST enum rc limit_ok(int limit, struct err *err);
+
+#define MANY(db, stmt, map, a, ret, err, ...)                                                      \
+    do {                                                                                           \
+        struct rows rows_ = {NULL, 0};                                                             \
+        TRY(db_many((db), (stmt), ARGS(__VA_ARGS__), (map), (a), &rows_, (err)));                  \
+        (ret)->v = rows_.v;                                                                        \
+        (ret)->n = rows_.n;                                                                        \
+    } while (0)
+
+#endif
