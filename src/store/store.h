@@ -8,7 +8,9 @@
  *     TRY(db_commit(&db, err));                    // durable when it returns RC_OK
  *
  * Without db_commit() everything is rolled back at the end of the scope. Keep transactions short:
- * no network, no vault inside. Group commit: several threads' commits share one fsync.
+ * no network, no vault inside. A statement that fails (RC_EXISTS ...; not RC_NOT_FOUND) ends the
+ * transaction: what follows in it is RC_CONFLICT. Begin and end in the same thread. Group commit:
+ * several threads' commits share one fsync.
  */
 #ifndef INRO_STORE_STORE_H
 #define INRO_STORE_STORE_H

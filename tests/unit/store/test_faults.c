@@ -4,7 +4,10 @@
 
 #include "store_rig.h"
 
+#include <glob.h>
+
 #include "base/rand.h"
+#include "store/wal_sync.h"
 
 static int on_sqlite(void **state)
 {
@@ -209,22 +212,44 @@ static void migration_backs_up_and_is_atomic(void **state)
     OK(store_migrate_with(r->s, good, 2, &from, &to, err));
     assert_int_equal(to, 2);
     assert_int_equal(store_migrate(r->s, NULL, NULL, NULL), RC_UNSUPPORTED);
+    char pattern[128];
+    glob_t found = {0};
+    struct stat st;
+    snprintf(pattern, sizeof pattern, "%s/inro.db.backup-v1-*", r->dir);
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    assert_int_equal(found.gl_pathc, 2); /* one before each attempt, none for the empty database */
+    assert_int_equal(stat(found.gl_pathv[0], &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_true(st.st_size > 4096);
+    globfree(&found);
     const char *v = NULL;
     get(r, "kept", &v);
     assert_string_equal(v, "yes");
+}
+
+/* After a failed fdatasync nothing is acknowledged any more, not even what came before unsynced. */
+static void failed_sync_is_for_good(void **state)
+{
+    (void)state;
+    struct wal_sync w;
+    int fds[2];
+    assert_int_equal(pipe(fds), 0); /* a pipe cannot be synced */
+    wal_sync_init(&w, fds[0]);
+    assert_int_equal(wal_sync_wait(&w, wal_sync_written(&w)), EINVAL);
+    assert_int_equal(wal_sync_failed(&w), EINVAL);
+    assert_int_equal(wal_sync_wait(&w, wal_sync_written(&w)), EINVAL);
+    wal_sync_end(&w);
+    close(fds[1]);
 }
 
 int main(void)
 {
 #define FAULT(f) cmocka_unit_test_setup_teardown(f, on_sqlite, end)
     const struct CMUnitTest tests[] = {
-        FAULT(file_is_private),
-        FAULT(migration_backs_up_and_is_atomic),
-        FAULT(full_disk_is_said_and_passes),
-        FAULT(replaced_file_is_refused),
-        FAULT(damage_is_named_with_the_file),
-        FAULT(foreign_lock_is_busy_then_passes),
-        FAULT(acknowledged_rows_survive_kill),
+        cmocka_unit_test(failed_sync_is_for_good), FAULT(file_is_private),
+        FAULT(migration_backs_up_and_is_atomic),   FAULT(full_disk_is_said_and_passes),
+        FAULT(replaced_file_is_refused),           FAULT(damage_is_named_with_the_file),
+        FAULT(foreign_lock_is_busy_then_passes),   FAULT(acknowledged_rows_survive_kill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,6 @@
 /* Every repository on both engines, and every named statement prepared on both. */
+#include <pthread.h>
+
 #include "store_rig.h"
 
 static struct connector add_ca(struct rig *r, const char *kind, const char *name)
@@ -145,6 +147,59 @@ static void job_claim_cap_lease_and_fence(void **state)
     OK(db_commit(&db, err));
 }
 
+enum { CLAIMERS = 6, CLAIM_JOBS = 60 };
+
+struct claimer {
+    struct rig *r;
+    int got[CLAIM_JOBS * 2], n;
+};
+
+static void *claim_all(void *arg)
+{
+    struct claimer *c = arg;
+    struct arena *a = arena_create(0);
+    struct job j;
+    int64_t next;
+    while (c->n < CLAIM_JOBS * 2 &&
+           db_job_claim(c->r->s, "t", 1000, 1000, 1000, a, &j, &next, NULL) == RC_OK)
+        c->got[c->n++] = (int)j.id;
+    arena_destroy(a);
+    return NULL;
+}
+
+/* Several threads at once: each job is taken by exactly one. */
+static void jobs_are_claimed_once(void **state)
+{
+    struct rig *r = *state;
+    AUTO(db) struct db *db = NULL;
+    static struct claimer c[CLAIMERS];
+    pthread_t id[CLAIMERS];
+    int64_t first = 0, total = 0;
+    memset(c, 0, sizeof c);
+    OK(store_begin(r->s, &db, err));
+    for (int i = 0; i < CLAIM_JOBS; i++) {
+        struct job j = {.kind = "once", .run_at = 1};
+        OK(db_job_add(db, &j, NULL, err));
+        first = i == 0 ? j.id : first;
+    }
+    OK(db_commit(&db, err));
+    for (int i = 0; i < CLAIMERS; i++) {
+        c[i].r = r;
+        assert_int_equal(pthread_create(&id[i], NULL, claim_all, &c[i]), 0);
+    }
+    bool seen[CLAIM_JOBS] = {false};
+    for (int i = 0; i < CLAIMERS; i++) {
+        pthread_join(id[i], NULL);
+        for (int k = 0; k < c[i].n; k++) {
+            int64_t at = c[i].got[k] - first;
+            assert_true(at >= 0 && at < CLAIM_JOBS && !seen[at]);
+            seen[at] = true;
+            total++;
+        }
+    }
+    assert_int_equal(total, CLAIM_JOBS);
+}
+
 static void audit_chain_shows_a_change(void **state)
 {
     struct rig *r = *state;
@@ -276,6 +331,7 @@ int main(void)
         cmocka_unit_test(connector_unique_conflict_and_remove),
         cmocka_unit_test(cert_search_and_switch),
         cmocka_unit_test(job_claim_cap_lease_and_fence),
+        cmocka_unit_test(jobs_are_claimed_once),
         cmocka_unit_test(audit_chain_shows_a_change),
         cmocka_unit_test(the_rest_round_trips),
     };
