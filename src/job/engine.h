@@ -11,6 +11,15 @@
 
 struct engine;
 
+/* Where connector types are looked up; any member NULL = the registry of connect.h. Tests put their
+ * own in. */
+struct engine_lookup {
+    const struct ca_ops *(*ca)(const char *id);
+    const struct challenge_ops *(*challenge)(const char *id);
+    const struct target_ops *(*target)(const char *id);
+    const struct notifier_ops *(*notifier)(const char *id);
+};
+
 struct engine_options {
     struct store *store;
     struct vault *vault; /* cloned once per thread */
@@ -26,6 +35,11 @@ struct engine_options {
     enum rc (*probe)(void *ctx, const struct tls_probe *p, struct arena *a, struct tls_seen *ret,
                      struct err *err);
     void *probe_ctx;
+    struct engine_lookup lookup;
+    /* Tests: after this many saves nothing more is saved and no more work is taken, as if the
+     * process had been killed there; 0 = never. */
+    int64_t die_after_saves;
+    bool no_schedule; /* tests: the persistent tick job is not made */
 };
 
 MUST enum rc engine_create(const struct engine_options *o, struct engine **ret, struct err *err);

@@ -1,0 +1,41 @@
+/* What the steps of an issue share: read anew at each step, from the store. */
+#ifndef INRO_JOB_FLOW_ISSUE_H
+#define INRO_JOB_FLOW_ISSUE_H
+
+#include "job/job_priv.h"
+
+enum { PROOFS_MAX = 200 };
+
+struct presented {
+    struct proof p;
+    const char *state; /* the solver's, JSON; NULL: not presented */
+};
+
+struct issue {
+    struct cert cert;
+    struct cert_version version, current; /* current.id 0: none */
+    struct order order;
+    struct conn ca;
+    const struct json *policy;
+    const struct challenge_ops *solver;
+    const void *solver_settings;
+    bool has_bindings;
+    struct presented *proofs;
+    size_t proof_count;
+    bool proofs_ready;
+    int64_t proofs_at;
+    int64_t renew_at;
+    /* For the saves. */
+    bool ordered_now;
+    struct err human;
+};
+
+MUST enum rc issue_load(struct run *r, struct issue **ret, struct err *err);
+MUST enum rc issue_progress(struct run *r, const struct issue *is, struct step_out *out,
+                            struct err *err);
+void issue_clean(struct run *r, struct issue *is);
+MUST enum rc issue_order_step(struct run *r, struct step_out *out, struct err *err);
+MUST enum rc issue_present_step(struct run *r, struct step_out *out, struct err *err);
+MUST enum rc issue_accept(struct run *r, struct issue *is, struct str chain_pem, struct err *err);
+
+#endif

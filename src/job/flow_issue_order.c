@@ -1,0 +1,335 @@
+/* Issue, the dialogue with the CA: the order, the proofs, and the gate for what it sends. */
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/log.h"
+#include "crypto/digest.h"
+#include "job/flow_issue.h"
+
+static enum rc one_proof(struct run *r, const struct issue *is, struct presented *p,
+                         int64_t *ret_at, struct err *err)
+{
+    struct ctx ctx;
+    *ret_at = 0;
+    TRY(run_ctx(r, NULL, &ctx, err));
+    CHECK(strcmp(p->p.type, is->solver->proof_type) == 0, err, RC_UNSUPPORTED, BLAME_INPUT,
+          MSG("job.proof_type", "{0}: the CA asks for {1}, but {2} is set up; change the challenge",
+              "{0}: 認証局は {1} を求めていますが、設定は {2} です。チャレンジを変更してください"),
+          p->p.identifier, p->p.type, is->solver->proof_type);
+    if (!p->state) {
+        const char *state = NULL;
+        TRY(is->solver->present(&ctx, is->solver_settings, &p->p, &state, err));
+        p->state = state ? state : "{}";
+    }
+    if (is->solver->ready)
+        TRY(is->solver->ready(&ctx, is->solver_settings, &p->p, p->state, ret_at, err));
+    return RC_OK;
+}
+
+enum rc issue_present_step(struct run *r, struct step_out *out, struct err *err)
+{
+    struct issue *is = NULL;
+    int64_t again = 0, limit = 3600 * USEC_PER_SEC;
+    TRY(issue_load(r, &is, err));
+    CHECK(is->solver || is->proof_count == 0, err, RC_INPUT, BLAME_INPUT,
+          MSG("job.need_solver", "{0}: the CA wants a proof, but no challenge is set up",
+              "{0}: 認証局が証明を求めていますが、チャレンジが設定されていません"),
+          is->cert.name);
+    for (size_t i = 0; i < is->proof_count; i++) {
+        int64_t at = 0;
+        enum rc rc = one_proof(r, is, &is->proofs[i], &at, err);
+        if (rc != RC_OK) {
+            TRY(issue_progress(r, is, out, NULL));
+            return WHILE(err, rc,
+                         MSG("job.while_proof", "proving control of {0}", "{0} の管理権限の証明中"),
+                         is->proofs[i].p.identifier);
+        }
+        if (at > again)
+            again = at;
+    }
+    CHECK(again == 0 || run_now(r) - is->proofs_at < limit, err, RC_TIMEOUT, BLAME_NETWORK,
+          MSG("job.not_visible", "{0}: the proof did not become visible within an hour",
+              "{0}: 証明用の情報が 1 時間以内に公開されませんでした"),
+          is->cert.name);
+    is->proofs_ready = again == 0;
+    out->at = again;
+    if (again == 0)
+        out->next = "order";
+    return issue_progress(r, is, out, err);
+}
+
+void issue_clean(struct run *r, struct issue *is)
+{
+    struct ctx ctx;
+    for (size_t i = 0; is->solver && i < is->proof_count; i++) {
+        struct presented *p = &is->proofs[i];
+        struct err err = {0};
+        enum rc rc = p->state ? run_ctx(r, NULL, &ctx, &err) : RC_OK;
+        if (rc == RC_OK && p->state)
+            rc = is->solver->cleanup(&ctx, is->solver_settings, &p->p, p->state, &err);
+        if (rc != RC_OK)
+            log_err(LOG_WARN, "job", "removing a challenge", &err);
+        p->state = NULL;
+    }
+    is->proofs_ready = false;
+}
+
+static enum rc save_order(struct db *db, struct run *r, void *arg, struct err *err)
+{
+    struct issue *is = arg;
+    int64_t now = run_now(r);
+    is->order.updated = now;
+    is->order.error = NULL;
+    TRY(db_order_update(db, &is->order, err));
+    if (is->ordered_now)
+        TRY(db_ledger_add(db, is->cert.ca_id, "order", is->cert.name, now, err));
+    if (is->human.en[0]) {
+        struct notice_facts f = {.event = "order.human",
+                                 .subject = r->job.subject,
+                                 .dedup = arena_printf(r->a, "human:%lld", (long long)r->job.id),
+                                 .name = is->cert.name,
+                                 .why = &is->human};
+        r->made_work = true;
+        TRY(notice_facts(db, &f, now, err));
+    }
+    if (is->version.state == VERSION_STAGING)
+        TRY(db_version_update(db, &is->version, err));
+    return RC_OK;
+}
+
+static enum rc fill_order(struct run *r, const struct issue *is, struct ca_order *ret,
+                          struct err *err)
+{
+    struct buf der = BUF(1024 * 1024);
+    struct csr_info info;
+    AUTO(buf) struct buf again = BUF(1024 * 1024);
+    if (!base64_decode(str_from(is->version.csr), &der)) {
+        buf_free(&der);
+        return FAIL(err, RC_CORRUPT, BLAME_US,
+                    MSG("job.bad_csr", "the stored CSR of version {0} is damaged",
+                        "バージョン {0} の保存された CSR が壊れています"),
+                    NUM(is->version.id));
+    }
+    struct str csr = {arena_dup(r->a, der.p, der.len), der.len};
+    buf_free(&der);
+    if (!csr.p)
+        return NOMEM(err);
+    TRY(csr_parse(csr, r->a, &info, &again, err));
+    int64_t validity = json_i64_or(is->policy, "validity", 0);
+    const char **types = ARENA_NEW(r->a, const char *);
+    if (!types)
+        return NOMEM(err);
+    types[0] = is->solver ? is->solver->proof_type : NULL;
+    *ret = (struct ca_order){
+        .id = is->order.id,
+        .names = is->cert.names.v,
+        .name_count = is->cert.names.n,
+        .csr_der = csr,
+        .not_after = validity > 0 ? is->order.created + validity * USEC_PER_SEC : 0,
+        .profile = json_str_or(is->policy, "profile", NULL),
+        .proof_types = types,
+        .proof_type_count = is->solver ? 1 : 0,
+        .proofs_ready = is->proofs_ready,
+        .attempt = r->job.attempts,
+    };
+    if (!(is->ca.head->caps & CA_CAP_NOT_AFTER))
+        ret->not_after = 0;
+    return run_json(r, is->order.data, &ret->data, err);
+}
+
+static enum rc take_proofs(struct run *r, struct issue *is, const struct ca_step *s,
+                           struct err *err)
+{
+    CHECK(s->proof_count > 0 && s->proof_count <= PROOFS_MAX, err, RC_REMOTE, BLAME_REMOTE,
+          MSG("job.proofs", "the CA asked for {0} proofs; at most {1} are handled",
+              "認証局が {0} 件の証明を求めました。処理できるのは {1} 件までです"),
+          NUM(s->proof_count), NUM(PROOFS_MAX));
+    is->proofs = arena_array(r->a, s->proof_count, sizeof *is->proofs);
+    if (!is->proofs)
+        return NOMEM(err);
+    for (size_t i = 0; i < s->proof_count; i++)
+        is->proofs[i].p = s->proofs[i];
+    is->proof_count = s->proof_count;
+    is->proofs_ready = false;
+    is->proofs_at = run_now(r);
+    return RC_OK;
+}
+
+/* What the new one lacks and nobody asked to drop. Names and key type are checked to be as asked.
+ */
+static enum rc refuse_loss(struct run *r, const struct issue *is, const struct cert_info *leaf,
+                           struct err *err)
+{
+    struct cert_list old;
+    struct cert_loss *l = NULL;
+    size_t n = 0;
+    if (!is->current.id || !is->current.chain || json_bool_or(is->policy, "allow_loss", false))
+        return RC_OK;
+    TRY(leaf_of(r, &is->current, &old, err));
+    TRY(cert_compare(&old.v[0], leaf, r->a, &l, &n, err));
+    for (size_t i = 0; i < n; i++)
+        CHECK(strcmp(l[i].what, "name") == 0 || strcmp(l[i].what, "key_type") == 0, err,
+              RC_CONFLICT, BLAME_INPUT,
+              MSG("job.loss",
+                  "the new certificate lacks {0} {1}, which the present one has; allow it in the "
+                  "policy (allow_loss) or ask the CA",
+                  "新しい証明書には現在の証明書にある {0} {1} "
+                  "がありません。ポリシー（allow_loss）で許"
+                  "可するか、認証局に確認してください"),
+              l[i].what, l[i].value);
+    return RC_OK;
+}
+
+static enum rc expect_roots(struct run *r, const struct issue *is, struct cert_expect *x,
+                            struct err *err)
+{
+    x->use_system_roots = true;
+    if (!is->ca.ca->roots)
+        return RC_OK;
+    struct ctx ctx;
+    TRY(run_ctx(r, &is->ca, &ctx, err));
+    TRY(is->ca.ca->roots(&ctx, is->ca.settings, is->ca.state, &x->roots_pem, &x->allow_any_root,
+                         err));
+    x->use_system_roots = x->roots_pem.n == 0;
+    return RC_OK;
+}
+
+static void ask_renewal(struct run *r, struct issue *is, const struct cert_info *leaf)
+{
+    int64_t start = 0, end = 0, again = 0;
+    struct ctx ctx;
+    if (is->ca.ca->renewal_info &&
+        (run_ctx(r, &is->ca, &ctx, NULL) != RC_OK ||
+         is->ca.ca->renewal_info(&ctx, is->ca.settings, is->ca.state, leaf, &start, &end, &again,
+                                 NULL) != RC_OK))
+        start = end = 0;
+    is->renew_at = plan_renewal(leaf, is->policy, start, end);
+}
+
+enum rc issue_accept(struct run *r, struct issue *is, struct str chain_pem, struct err *err)
+{
+    struct cert_list in, chain;
+    size_t dropped = 0;
+    AUTO(buf) struct buf spki = BUF(64), pem = BUF(CERT_MAX_PEM_BYTES);
+    TRY(cert_parse_pem(chain_pem, false, r->a, &in, err));
+    TRY(chain_order(&in, r->a, &chain, &dropped, err));
+    if (!hex_decode(str_from(is->version.spki_sha256), &spki) || spki.len != 32)
+        return FAIL(err, RC_CORRUPT, BLAME_US,
+                    MSG("job.bad_spki", "the stored key fingerprint of version {0} is damaged",
+                        "バージョン {0} の鍵の指紋の記録が壊れています"),
+                    NUM(is->version.id));
+    struct cert_expect x = {.spki_sha256 = (const unsigned char *)spki.p,
+                            .names = is->cert.names.v,
+                            .name_count = is->cert.names.n,
+                            .now = run_now(r)};
+    TRY(expect_roots(r, is, &x, err));
+    TRY(cert_accept(&chain, &x, err));
+    const struct cert_info *leaf = &chain.v[0];
+    TRY(refuse_loss(r, is, leaf, err));
+    for (size_t i = 0; i < chain.n; i++)
+        cert_to_pem(chain.v[i].der, &pem);
+    TRY(buf_ok(&pem, err));
+    struct cert_version *v = &is->version;
+    v->chain = arena_strdup(r->a, buf_cstr(&pem));
+    v->serial = leaf->serial;
+    v->issuer = leaf->issuer;
+    v->sha256 = hex_of(r->a, leaf->sha256, 32);
+    v->not_before = leaf->not_before;
+    v->not_after = leaf->not_after;
+    v->state = VERSION_STAGING;
+    if (!v->chain || !v->sha256)
+        return NOMEM(err);
+    ask_renewal(r, is, leaf);
+    is->order.state = ORDER_DONE;
+    return RC_OK;
+}
+
+static enum rc set_human(struct run *r, struct issue *is, const struct ca_step *s, struct err *err)
+{
+    const char *en = s->human.en ? s->human.en : "", *ja = s->human.ja ? s->human.ja : en;
+    struct msg m = {"job.human", "{0}", "{0}"};
+    (void)!FAIL(&is->human, RC_CONFLICT, BLAME_INPUT, &m, en);
+    struct err j = {0};
+    (void)!FAIL(&j, RC_CONFLICT, BLAME_INPUT, &m, ja);
+    memcpy(is->human.ja, j.ja, sizeof j.ja);
+    r->job.activity_en = arena_strdup(r->keep, en);
+    r->job.activity_ja = arena_strdup(r->keep, ja);
+    return r->job.activity_en && r->job.activity_ja ? RC_OK : NOMEM(err);
+}
+
+static enum rc by_verdict(struct run *r, struct issue *is, const struct ca_step *s,
+                          struct step_out *out, struct err *err)
+{
+    int64_t soon = run_now(r) + USEC_PER_SEC;
+    switch (s->verdict) {
+    case CA_DONE:
+        TRY(issue_accept(r, is, s->chain_pem, err));
+        out->next = "finish";
+        break;
+    case CA_PROOF:
+        TRY(take_proofs(r, is, s, err));
+        out->next = "present";
+        break;
+    case CA_HUMAN:
+        TRY(set_human(r, is, s, err));
+        out->at = s->until > soon ? s->until : soon;
+        break;
+    case CA_WAIT:
+        out->at = s->until ? s->until : soon;
+        break;
+    default:
+        return FAIL(err, RC_INTERNAL, BLAME_US,
+                    MSG("job.verdict", "{0}: the CA connector gave no verdict",
+                        "{0}: 認証局コネクタが結果を返しませんでした"),
+                    is->ca.rec.name);
+    }
+    return issue_progress(r, is, out, err);
+}
+
+static enum rc ask_ca(struct run *r, struct issue *is, const struct ca_order *o, struct ca_step *s,
+                      struct err *err)
+{
+    struct ctx ctx;
+    TRY(run_ctx(r, &is->ca, &ctx, err));
+
+    TRY(run_setup_ca(r, &ctx, &is->ca, false, err));
+    enum rc rc = is->ca.ca->step(&ctx, is->ca.settings, is->ca.state, o, s, err);
+    if (rc != RC_AUTH || !is->ca.ca->setup || s->data)
+        return rc;
+    /* The account is not accepted any more: made again once, then the error stands. */
+    TRY(run_setup_ca(r, &ctx, &is->ca, true, err));
+    *s = (struct ca_step){0};
+    return is->ca.ca->step(&ctx, is->ca.settings, is->ca.state, o, s, err);
+}
+
+enum rc issue_order_step(struct run *r, struct step_out *out, struct err *err)
+{
+    struct issue *is = NULL;
+    struct ca_order o = {0};
+    struct ca_step s = {0};
+    TRY(issue_load(r, &is, err));
+    TRY(fill_order(r, is, &o, err));
+    enum rc rc = ask_ca(r, is, &o, &s, err);
+    if (s.data) {
+        is->order.data = *s.data ? s.data : NULL;
+        if (!*s.data) {
+            is->proof_count = 0;
+            is->proofs_ready = false;
+        }
+    }
+    is->ordered_now = s.ordered_now;
+    out->save = save_order;
+    out->arg = is;
+    out->save_on_failure = true;
+    out->audit = s.ordered_now ? "issue.order" : s.verdict == CA_DONE ? "issue.issued" : NULL;
+    if (rc == RC_OK)
+        rc = by_verdict(r, is, &s, out, err);
+    if (rc != RC_OK) {
+        if (s.data && issue_progress(r, is, out, NULL) != RC_OK)
+            out->progress = NULL;
+        return WHILE(err, rc,
+                     MSG("job.while_order", "ordering {0} from {1}", "{1} への {0} の申請中"),
+                     is->cert.name, is->ca.rec.name);
+    }
+    return RC_OK;
+}

@@ -1,0 +1,211 @@
+/* Making jobs. Invariant: everything happens in the caller's transaction; nothing runs here. */
+#include <string.h>
+
+#include "job/job_priv.h"
+
+enum rc add_job(struct db *db, const char *kind, const char *subject, const char *step,
+                const char *dedup, const char *cap, const char *payload, int64_t now,
+                int64_t *ret_job, bool *ret_existing, struct err *err)
+{
+    struct job j = {.kind = kind,
+                    .subject = subject,
+                    .step = step,
+                    .state = JOB_READY,
+                    .run_at = now,
+                    .dedup_key = dedup,
+                    .cap_key = cap,
+                    .payload = payload,
+                    .created = now,
+                    .updated = now};
+    int64_t existing = 0;
+    TRY(db_job_add(db, &j, &existing, err));
+    if (ret_job)
+        *ret_job = existing ? existing : j.id;
+    if (ret_existing)
+        *ret_existing = existing != 0;
+    return RC_OK;
+}
+
+struct spec {
+    const char *kind, *what, *step, *cap_what;
+    int64_t id, cap_id;
+    bool dedup;
+};
+
+static enum rc request(struct db *db, const struct spec *s, const char *payload, int64_t now,
+                       int64_t *ret_job, bool *ret_existing, struct err *err)
+{
+    AUTO(buf) struct buf subject = BUF(64), dedup = BUF(64), cap = BUF(64);
+    buf_addf(&subject, "%s/%lld", s->what, (long long)s->id);
+    if (s->dedup)
+        buf_addf(&dedup, "%s:%lld", s->kind, (long long)s->id);
+    if (s->cap_what)
+        buf_addf(&cap, "%s:%lld", s->cap_what, (long long)s->cap_id);
+    TRY(buf_ok(&subject, err));
+    TRY(buf_ok(&dedup, err));
+    TRY(buf_ok(&cap, err));
+    return add_job(db, s->kind, subject.p, s->step, dedup.p, cap.p, payload, now, ret_job,
+                   ret_existing, err);
+}
+
+enum rc job_request_issue(struct db *db, int64_t cert_id, const char *reason, int64_t now,
+                          int64_t *ret_job, bool *ret_existing, struct err *err)
+{
+    AUTO(arena) struct arena *a = arena_create(0);
+    if (!a)
+        return NOMEM(err);
+    struct cert c;
+    TRY(db_cert_get(db, cert_id, a, &c, err));
+    CHECK(c.ca_id != 0, err, RC_INPUT, BLAME_INPUT,
+          MSG("job.no_ca", "certificate {0} has no CA; choose one in its settings first",
+              "証明書 {0} に認証局が設定されていません。先に認証局を選んでください"),
+          c.name);
+    AUTO(buf) struct buf p = BUF(1024);
+    struct json_writer w = JSON_WRITER(&p);
+    jw_object(&w);
+    jw_ki64(&w, "cert", cert_id);
+    jw_kstr(&w, "reason", reason ? reason : "request");
+    jw_end_object(&w);
+    TRY(buf_ok(&p, err));
+    struct spec s = {"issue", "cert", "prepare", "ca", cert_id, c.ca_id, true};
+    return request(db, &s, p.p, now, ret_job, ret_existing, err);
+}
+
+static enum rc request_deploy(struct db *db, int64_t cert_id, int64_t version_id,
+                              int64_t binding_id, const char *reason, int64_t now, int64_t *ret_job,
+                              bool *ret_existing, struct err *err)
+{
+    AUTO(buf) struct buf p = BUF(1024);
+    struct json_writer w = JSON_WRITER(&p);
+    jw_object(&w);
+    jw_ki64(&w, "cert", cert_id);
+    jw_ki64(&w, "version", version_id);
+    jw_ki64(&w, "binding", binding_id);
+    jw_kstr(&w, "reason", reason ? reason : "manual");
+    jw_end_object(&w);
+    TRY(buf_ok(&p, err));
+    struct spec s = {"deploy", "cert", "begin", NULL, cert_id, 0, true};
+    return request(db, &s, p.p, now, ret_job, ret_existing, err);
+}
+
+enum rc job_request_deploy(struct db *db, int64_t cert_id, int64_t version_id, int64_t binding_id,
+                           const char *reason, int64_t now, int64_t *ret_job, bool *ret_existing,
+                           struct err *err)
+{
+    return request_deploy(db, cert_id, version_id, binding_id, reason, now, ret_job, ret_existing,
+                          err);
+}
+
+enum rc job_request_undo(struct db *db, int64_t cert_id, int64_t now, int64_t *ret_job,
+                         bool *ret_existing, struct err *err)
+{
+    AUTO(arena) struct arena *a = arena_create(0);
+    if (!a)
+        return NOMEM(err);
+    struct deployment_list l;
+    TRY(db_deployment_list(db, cert_id, 0, 50, a, &l, err));
+    for (size_t i = 0; i < l.n; i++)
+        if (l.v[i].previous_id != 0 && l.v[i].previous_id != l.v[i].version_id &&
+            l.v[i].state != DEPLOYMENT_RUNNING)
+            return request_deploy(db, cert_id, l.v[i].previous_id, 0, "undo", now, ret_job,
+                                  ret_existing, err);
+    return FAIL(err, RC_CONFLICT, BLAME_INPUT,
+                MSG("job.no_previous", "there is no earlier deployed version to put back",
+                    "元に戻せる以前の適用済みの証明書がありません"));
+}
+
+enum rc job_request_revoke(struct db *db, int64_t version_id, int reason, int64_t now,
+                           int64_t *ret_job, bool *ret_existing, struct err *err)
+{
+    AUTO(buf) struct buf p = BUF(256);
+    struct json_writer w = JSON_WRITER(&p);
+    jw_object(&w);
+    jw_ki64(&w, "version", version_id);
+    jw_ki64(&w, "reason", reason);
+    jw_end_object(&w);
+    TRY(buf_ok(&p, err));
+    struct spec s = {"revoke", "version", "revoke", NULL, version_id, 0, true};
+    return request(db, &s, p.p, now, ret_job, ret_existing, err);
+}
+
+enum rc job_request_plan(struct db *db, int64_t cert_id, int64_t binding_id, int64_t now,
+                         int64_t *ret_job, struct err *err)
+{
+    AUTO(buf) struct buf p = BUF(256);
+    struct json_writer w = JSON_WRITER(&p);
+    jw_object(&w);
+    jw_ki64(&w, "cert", cert_id);
+    jw_ki64(&w, "binding", binding_id);
+    jw_end_object(&w);
+    TRY(buf_ok(&p, err));
+    struct spec s = {"plan", "cert", "plan", NULL, cert_id, 0, false};
+    return request(db, &s, p.p, now, ret_job, NULL, err);
+}
+
+/* {"id": id}: jobs about one thing. */
+static enum rc request_id(struct db *db, const struct spec *s, int64_t now, int64_t *ret_job,
+                          struct err *err)
+{
+    AUTO(buf) struct buf p = BUF(64);
+    struct json_writer w = JSON_WRITER(&p);
+    jw_object(&w);
+    jw_ki64(&w, "id", s->id);
+    jw_end_object(&w);
+    TRY(buf_ok(&p, err));
+    return request(db, s, p.p, now, ret_job, NULL, err);
+}
+
+enum rc job_request_watch(struct db *db, int64_t endpoint_id, int64_t now, int64_t *ret_job,
+                          struct err *err)
+{
+    struct spec s = {"watch", "endpoint", "look", NULL, endpoint_id, 0, true};
+    return request_id(db, &s, now, ret_job, err);
+}
+
+enum rc job_request_check(struct db *db, int64_t connector_id, int64_t now, int64_t *ret_job,
+                          struct err *err)
+{
+    struct spec s = {"check", "connector", "check", NULL, connector_id, 0, false};
+    return request_id(db, &s, now, ret_job, err);
+}
+
+enum rc job_request_notify_test(struct db *db, int64_t notifier_id, int64_t now, int64_t *ret_job,
+                                struct err *err)
+{
+    struct spec s = {"notify_test", "connector", "send", "notifier",
+                     notifier_id,   notifier_id, false};
+    return request_id(db, &s, now, ret_job, err);
+}
+
+/* The language a channel is written in; "ja" when its settings cannot be read here. */
+static enum rc add_delivery(struct db *db, int64_t notice_id, int64_t notifier_id, int64_t now,
+                            struct err *err)
+{
+    struct delivery d = {.notice_id = notice_id,
+                         .notifier_id = notifier_id,
+                         .lang = "ja",
+                         .state = "waiting",
+                         .updated = now};
+    TRY(db_delivery_add(db, &d, err));
+    struct spec s = {"notify", "delivery", "send", "notifier", d.id, notifier_id, true};
+    return request_id(db, &s, now, NULL, err);
+}
+
+enum rc notice_raise(struct db *db, const char *event, const char *subject, const char *dedup_key,
+                     const char *data, int64_t now, struct err *err)
+{
+    struct notice n = {
+        .event = event, .subject = subject, .dedup_key = dedup_key, .data = data, .created = now};
+    bool is_new = false;
+    TRY(db_notice_add(db, &n, &is_new, err));
+    if (!is_new)
+        return RC_OK;
+    AUTO(arena) struct arena *a = arena_create(0);
+    if (!a)
+        return NOMEM(err);
+    struct connector_list l;
+    TRY(db_connector_list(db, "notifier", 0, 1000, a, &l, err));
+    for (size_t i = 0; i < l.n; i++)
+        TRY(add_delivery(db, n.id, l.v[i].id, now, err));
+    return RC_OK;
+}
