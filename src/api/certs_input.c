@@ -1,0 +1,198 @@
+/* What a certificate may be asked to be: names, CA, key, challenge and policy, checked together. */
+#include <string.h>
+
+#include "api/priv.h"
+#include "codec/name.h"
+
+enum { NAMES_MAX = 100 };
+
+const struct field policy_fields[] = {
+    FIELD_SECS(struct policy_in, validity, .min = 1, .max = (int64_t)10 * 366 * 86400,
+               .label = {"Validity asked for", "希望する有効期間"}),
+    FIELD_SECS(struct policy_in, renew_before, .min = 1, .max = (int64_t)366 * 86400,
+               .label = {"Renew this long before the end", "期限のどれだけ前に更新するか"}),
+    FIELD_ENUM(struct policy_in, on_failure, .dflt = "stop",
+               .choices = (const struct field_choice[]){{"stop", {"Stop", "止める"}},
+                                                        {"continue", {"Go on", "続ける"}},
+                                                        {"undo_all", {"Undo all", "すべて戻す"}},
+                                                        {NULL, {NULL, NULL}}},
+               .label = {"When a target fails", "適用先が失敗したとき"}),
+    FIELD_STR(struct policy_in, profile, .max = 64, .label = {"CA profile", "認証局プロファイル"}),
+    FIELD_BOOL(struct policy_in, allow_loss,
+               .label = {"Allow dropping what the old one had", "旧証明書より減る項目を許可する"}),
+    FIELD_BOOL(struct policy_in, auto_renew, .dflt = "true",
+               .label = {"Renew by itself", "自動更新"}),
+    FIELD_END};
+
+static const struct field_choice keys[] = {
+    {"ec256", {"EC P-256", "EC P-256"}},   {"ec384", {"EC P-384", "EC P-384"}},
+    {"rsa2048", {"RSA 2048", "RSA 2048"}}, {"rsa3072", {"RSA 3072", "RSA 3072"}},
+    {"rsa4096", {"RSA 4096", "RSA 4096"}}, {NULL, {NULL, NULL}}};
+
+const struct field cert_fields[] = {
+    FIELD_LIST(struct cert_in, names, .flags = FIELD_REQUIRED, .min = 1, .max = NAMES_MAX,
+               .label = {"Names", "ドメイン名"}),
+    FIELD_STR(struct cert_in, name, .max = 128, .label = {"Name in Inro", "管理名"}),
+    FIELD_STR(struct cert_in, ca, .flags = FIELD_REQUIRED, .max = 128,
+              .label = {"CA account", "認証局設定"}),
+    FIELD_ENUM(struct cert_in, key, .dflt = "ec256", .choices = keys, .label = {"Key", "鍵"}),
+    FIELD_BOOL(struct cert_in, request, .dflt = "true",
+               .label = {"Apply at once", "すぐに申請する"}),
+    FIELD_END};
+
+static enum rc refuse(struct err *err, const char *field, enum rc rc)
+{
+    err_field(err, field);
+    return rc;
+}
+
+static bool holds(const char *const *v, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(v[i], name) == 0)
+            return true;
+    return false;
+}
+
+struct needs {
+    bool wildcard, ip;
+};
+
+static enum rc read_names(struct request *r, const struct str_list *in, struct names *ret,
+                          struct needs *needs, struct err *err)
+{
+    const char **v = arena_array(r->a, in->n, sizeof *v);
+    size_t n = 0;
+    if (!v)
+        return NOMEM(err);
+    for (size_t i = 0; i < in->n; i++) {
+        const char *name;
+        bool ip = false;
+        enum rc rc = name_normalise(r->a, in->v[i], &name, &ip, err);
+        if (rc != RC_OK)
+            return refuse(err, "names", rc);
+        needs->ip = needs->ip || ip;
+        needs->wildcard = needs->wildcard || name[0] == '*';
+        if (!holds(v, n, name))
+            v[n++] = name;
+    }
+    *ret = (struct names){v, n};
+    return RC_OK;
+}
+
+static enum rc ca_can(const struct conn_head *ca, const struct needs *needs, struct err *err)
+{
+    const struct msg *m = NULL;
+    if (needs->wildcard && !(ca->caps & CA_CAP_WILDCARD))
+        m = MSG("api.ca_wildcard", "this CA issues no wildcard certificates",
+                "この認証局はワイルドカード証明書を発行しません");
+    else if (needs->ip && !(ca->caps & CA_CAP_IP))
+        m = MSG("api.ca_ip", "this CA issues no certificates for IP addresses",
+                "この認証局は IP アドレスの証明書を発行しません");
+    return m ? refuse(err, "names", FAIL(err, RC_INPUT, BLAME_INPUT, m)) : RC_OK;
+}
+
+/* {"type":"http-01", ...the solver's settings} as given -> as stored. */
+static enum rc read_challenge(struct request *r, const struct conn_head *ca,
+                              const struct needs *needs, const char **ret, struct err *err)
+{
+    const struct json *in = json_get(r->body, "challenge");
+    const char *type = json_str_or(in, "type", "http-01"), *key;
+    const struct json *value;
+    const struct challenge_ops *ops = challenge_find(type);
+    AUTO(buf) struct buf given = BUF(65536), stored = BUF(65536);
+    struct json_writer w = JSON_WRITER(&given);
+    AUTO(json) struct json *settings = NULL, *clean = NULL;
+    void *iter = NULL;
+    if (!ops)
+        return refuse(err, "challenge",
+                      FAIL(err, RC_INPUT, BLAME_INPUT,
+                           MSG("api.no_challenge", "there is no challenge type {0}",
+                               "チャレンジの種類 {0} はありません"),
+                           type));
+    if (needs->wildcard && !(ca->caps & CA_CAP_NO_PROOF) && strcmp(ops->proof_type, "dns-01") != 0)
+        return refuse(
+            err, "challenge",
+            FAIL(err, RC_INPUT, BLAME_INPUT,
+                 MSG("api.wildcard_dns",
+                     "a wildcard name is proven by DNS only; choose a dns-01 challenge",
+                     "ワイルドカードの検証は DNS だけで行えます。dns-01 を選んでください")));
+    jw_object(&w);
+    while (in && json_next(in, &iter, &key, &value)) {
+        if (strcmp(key, "type") == 0)
+            continue;
+        jw_key(&w, key);
+        jw_json(&w, value);
+    }
+    jw_end_object(&w);
+    TRY(buf_ok(&given, err));
+    TRY(json_parse(buf_str(&given), &settings, err));
+    void *s = arena_alloc(r->a, ops->head.settings_size);
+    if (!s)
+        return NOMEM(err);
+    enum rc rc = schema_decode(ops->head.fields, settings, NULL, NULL, r->a, s, err);
+    if (rc != RC_OK)
+        return refuse(err, "challenge", rc);
+    const char *text;
+    TRY(encode_text(r, ops->head.fields, s, SCHEMA_STORED, &text, err));
+    TRY(json_parse(str_from(text), &clean, err));
+    w = JSON_WRITER(&stored);
+    jw_object(&w);
+    jw_kstr(&w, "type", type);
+    iter = NULL;
+    while (json_next(clean, &iter, &key, &value)) {
+        jw_key(&w, key);
+        jw_json(&w, value);
+    }
+    jw_end_object(&w);
+    TRY(buf_ok(&stored, err));
+    *ret = arena_str(r->a, buf_str(&stored));
+    return *ret ? RC_OK : NOMEM(err);
+}
+
+static enum rc read_policy(struct request *r, const struct conn_head *ca, const char **ret,
+                           struct err *err)
+{
+    struct policy_in p = {0};
+    enum rc rc =
+        schema_decode(policy_fields, json_get(r->body, "policy"), NULL, NULL, r->a, &p, err);
+    if (rc != RC_OK)
+        return refuse(err, "policy", rc);
+    if (p.validity > 0 && p.renew_before >= p.validity)
+        return refuse(err, "policy.renew_before",
+                      FAIL(err, RC_INPUT, BLAME_INPUT,
+                           MSG("api.renew_before",
+                               "renewal would begin before the certificate does; make "
+                               "renew_before shorter than validity",
+                               "更新開始が発行より前になります。renew_before を validity より"
+                               "短くしてください")));
+    (void)ca;
+    return encode_text(r, policy_fields, &p, SCHEMA_STORED, ret, err);
+}
+
+enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert *c,
+                        struct err *err)
+{
+    struct connector ca;
+    struct needs needs = {false, false};
+    TRY(read_names(r, &in->names, &c->names, &needs, err));
+    enum rc rc = find_connector(r, "ca", in->ca, &ca, err);
+    if (rc == RC_NOT_FOUND) {
+        err->rc = RC_INPUT;
+        rc = RC_INPUT;
+    }
+    if (rc != RC_OK)
+        return refuse(err, "ca", rc);
+    const struct conn_head *head = registry_head(CONN_CA, ca.type);
+    CHECK(head, err, RC_UNSUPPORTED, BLAME_INPUT,
+          MSG("api.no_type", "there is no {0} type {1}; see inro docs",
+              "{0} に {1} という種類はありません。inro docs を参照してください"),
+          "ca", ca.type);
+    TRY(ca_can(head, &needs, err));
+    TRY(read_challenge(r, head, &needs, &c->challenge, err));
+    TRY(read_policy(r, head, &c->policy, err));
+    c->ca_id = ca.id;
+    c->key_alg = in->key;
+    c->name = in->name ? in->name : c->names.v[0];
+    return name_check(c->name, err);
+}

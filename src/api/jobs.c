@@ -1,0 +1,250 @@
+/*
+ * Jobs, orders, deliveries and the audit log. Invariant of the long poll: no transaction is open
+ * while it waits.
+ */
+#include <string.h>
+
+#include "api/priv.h"
+
+enum { WAIT_MAX = 30 };
+
+static bool query_true(const struct request *r, const char *name)
+{
+    const char *v = r_query(r, name);
+    return v && (strcmp(v, "1") == 0 || strcmp(v, "true") == 0);
+}
+
+static enum rc run_list(struct request *r, struct err *err)
+{
+    struct job_list list;
+    int64_t before, limit;
+    TRY(r_query_int(r, "after", 0, INT64_MAX, 0, &before, err));
+    TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
+    struct job_filter f = {.kind = r_query(r, "kind"),
+                           .subject = r_query(r, "subject"),
+                           .only_open = query_true(r, "open"),
+                           .before = before,
+                           .limit = (int)limit};
+    TRY(db_job_list(r->db, &f, r->a, &list, err));
+    jw_object(&r->w);
+    jw_key(&r->w, "items");
+    jw_array(&r->w);
+    for (size_t i = 0; i < list.n; i++)
+        view_job(&r->w, &list.v[i]);
+    view_page_end(&r->w, list.n == (size_t)limit ? list.v[list.n - 1].id : 0);
+    return RC_OK;
+}
+
+static enum rc look(struct request *r, int64_t id, struct job *ret, struct err *err)
+{
+    AUTO(db) struct db *db = NULL;
+    TRY(store_read(r->api->o.store, &db, err));
+    return db_job_get(db, id, r->a, ret, err);
+}
+
+static bool ended(const struct job *j)
+{
+    return j->state != JOB_READY && j->state != JOB_RUNNING;
+}
+
+/* What a person following the job would see change. */
+static bool news(const struct job *a, const struct job *b)
+{
+    const char *x = a->activity_en ? a->activity_en : "", *y = b->activity_en ? b->activity_en : "";
+    return a->state != b->state || a->attempts != b->attempts || strcmp(x, y) != 0;
+}
+
+static enum rc run_get(struct request *r, struct err *err)
+{
+    int64_t id, wait;
+    struct job j, first;
+    TRY(r_id(r->params[0], &id, err));
+    TRY(r_query_int(r, "wait", 0, WAIT_MAX, 0, &wait, err));
+    const struct clock *c = r->api->o.clock;
+    int64_t until = clock_mono(c) + wait * USEC_PER_SEC;
+    uint64_t seen = events_seen(r->api);
+    TRY(look(r, id, &j, err));
+    first = j;
+    while (!ended(&j) && !news(&first, &j)) {
+        int64_t left = until - clock_mono(c);
+        if (left <= 0)
+            break;
+        /* Events come from this machine's workers; other nodes' work is seen by looking. */
+        if (!events_wait(r->api, seen, left < USEC_PER_SEC / 2 ? left : USEC_PER_SEC / 2))
+            break;
+        seen = events_seen(r->api);
+        TRY(look(r, id, &j, err));
+    }
+    view_job(&r->w, &j);
+    return RC_OK;
+}
+
+static enum rc changed(struct request *r, int64_t id, struct err *err)
+{
+    struct job j;
+    TRY(db_job_get(r->db, id, r->a, &j, err));
+    r_event(r, "job", id);
+    r->wake = true;
+    view_job(&r->w, &j);
+    return RC_OK;
+}
+
+static enum rc run_retry(struct request *r, struct err *err)
+{
+    int64_t id;
+    TRY(r_id(r->params[0], &id, err));
+    r_subject(r, "job", id);
+    TRY(db_job_retry_now(r->db, id, r->now, err));
+    return changed(r, id, err);
+}
+
+static enum rc run_cancel(struct request *r, struct err *err)
+{
+    int64_t id;
+    TRY(r_id(r->params[0], &id, err));
+    r_subject(r, "job", id);
+    TRY(db_job_cancel(r->db, id, r->now, err));
+    return changed(r, id, err);
+}
+
+static enum rc run_orders(struct request *r, struct err *err)
+{
+    struct order_list list;
+    int64_t after, limit;
+    TRY(r_query_int(r, "after", 0, INT64_MAX, 0, &after, err));
+    TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
+    TRY(db_order_list(r->db, 0, query_true(r, "open"), after, (int)limit, r->a, &list, err));
+    jw_object(&r->w);
+    jw_key(&r->w, "items");
+    jw_array(&r->w);
+    for (size_t i = 0; i < list.n; i++)
+        view_order(&r->w, &list.v[i]);
+    view_page_end(&r->w, list.n == (size_t)limit ? list.v[list.n - 1].id : 0);
+    return RC_OK;
+}
+
+static enum rc run_order(struct request *r, struct err *err)
+{
+    int64_t id;
+    struct order o;
+    TRY(r_id(r->params[0], &id, err));
+    TRY(db_order_get(r->db, id, r->a, &o, err));
+    view_order(&r->w, &o);
+    return RC_OK;
+}
+
+static void view_delivery(struct json_writer *w, const struct delivery *d, const struct notice *n)
+{
+    jw_object(w);
+    jw_ki64(w, "id", d->id);
+    jw_ki64(w, "notice", d->notice_id);
+    jw_kstr(w, "event", n->event);
+    jw_kstr(w, "subject", n->subject);
+    jw_ki64(w, "notifier", d->notifier_id);
+    jw_kstr(w, "lang", d->lang);
+    jw_kstr(w, "state", d->state);
+    jw_kstr(w, "reply", d->reply);
+    view_error(w, "error", d->error);
+    jw_ki64(w, "attempts", d->attempts);
+    jw_ktime(w, "created", n->created);
+    jw_ktime(w, "updated", d->updated);
+    jw_end_object(w);
+}
+
+static enum rc run_deliveries(struct request *r, struct err *err)
+{
+    struct delivery_list list;
+    int64_t before, limit, last = 0;
+    bool notices = r->route->arg != NULL;
+    TRY(r_query_int(r, "after", 0, INT64_MAX, 0, &before, err));
+    TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
+    TRY(db_delivery_list(r->db, before, (int)limit, r->a, &list, err));
+    jw_object(&r->w);
+    jw_key(&r->w, "items");
+    jw_array(&r->w);
+    for (size_t i = 0; i < list.n; i++) {
+        struct notice n = {0};
+        if (notices && list.v[i].notice_id == last)
+            continue;
+        last = list.v[i].notice_id;
+        TRY(db_notice_get(r->db, last, r->a, &n, err));
+        if (!notices) {
+            view_delivery(&r->w, &list.v[i], &n);
+            continue;
+        }
+        jw_object(&r->w);
+        jw_ki64(&r->w, "id", n.id);
+        jw_kstr(&r->w, "event", n.event);
+        jw_kstr(&r->w, "subject", n.subject);
+        view_raw(&r->w, "data", n.data);
+        jw_ktime(&r->w, "created", n.created);
+        jw_end_object(&r->w);
+    }
+    view_page_end(&r->w, list.n == (size_t)limit ? list.v[list.n - 1].id : 0);
+    return RC_OK;
+}
+
+static enum rc run_audit(struct request *r, struct err *err)
+{
+    struct audit_list list;
+    struct json_writer *w = &r->w;
+    int64_t before, limit;
+    TRY(r_query_int(r, "before", 0, INT64_MAX, 0, &before, err));
+    TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
+    TRY(db_audit_list(r->db, before, (int)limit, r->a, &list, err));
+    jw_object(w);
+    jw_key(w, "items");
+    jw_array(w);
+    for (size_t i = 0; i < list.n; i++) {
+        const struct audit *a = &list.v[i];
+        jw_object(w);
+        jw_ki64(w, "id", a->id);
+        jw_ktime(w, "at", a->at);
+        jw_kstr(w, "actor", a->actor);
+        jw_kstr(w, "origin", a->origin);
+        jw_kstr(w, "action", a->action);
+        jw_kstr(w, "subject", a->subject);
+        view_raw(w, "detail", a->detail);
+        jw_kstr(w, "result", a->result);
+        jw_kstr(w, "hash", a->hash);
+        jw_end_object(w);
+    }
+    view_page_end(w, list.n == (size_t)limit ? list.v[list.n - 1].id : 0);
+    return RC_OK;
+}
+
+static enum rc run_verify(struct request *r, struct err *err)
+{
+    int64_t n = 0;
+    TRY(db_audit_verify(r->db, &n, err));
+    jw_object(&r->w);
+    jw_kbool(&r->w, "whole", true);
+    jw_ki64(&r->w, "records", n);
+    jw_end_object(&r->w);
+    return RC_OK;
+}
+
+static const struct route rows[] = {
+    {"job.list", "GET", "/jobs", PERM(PERM_VIEW), ROUTE_READ, run_list,
+     .summary = {"List the jobs, newest first", "ジョブを一覧する"}},
+    {"job.get", "GET", "/jobs/{id}", PERM(PERM_VIEW), 0, run_get,
+     .summary = {"One job; wait=SECONDS waits for news",
+                 "ジョブを表示する（wait=秒で変化を待つ）"}},
+    {"job.retry", "POST", "/jobs/{id}/retry", PERM(PERM_OPERATE), ROUTE_WRITE, run_retry,
+     .summary = {"Try now", "今すぐ再試行する"}},
+    {"job.cancel", "POST", "/jobs/{id}/cancel", PERM(PERM_OPERATE), ROUTE_WRITE, run_cancel,
+     .summary = {"Cancel a job", "ジョブを取り消す"}},
+    {"order.list", "GET", "/orders", PERM(PERM_VIEW), ROUTE_READ, run_orders,
+     .summary = {"List the applications", "申請を一覧する"}},
+    {"order.get", "GET", "/orders/{id}", PERM(PERM_VIEW), ROUTE_READ, run_order,
+     .summary = {"One application", "申請を表示する"}},
+    {"notice.list", "GET", "/notices", PERM(PERM_VIEW), ROUTE_READ, run_deliveries,
+     .summary = {"What people were told", "通知を一覧する"}, .arg = "notices"},
+    {"delivery.list", "GET", "/deliveries", PERM(PERM_VIEW), ROUTE_READ, run_deliveries,
+     .summary = {"Each message and its fate", "通知の送信履歴を一覧する"}},
+    {"audit.list", "GET", "/audit", PERM(PERM_ADMIN), ROUTE_READ, run_audit,
+     .summary = {"The audit log, newest first", "監査ログを一覧する"}},
+    {"audit.verify", "POST", "/audit/verify", PERM(PERM_ADMIN), ROUTE_READ, run_verify,
+     .summary = {"Prove that the audit log is whole", "監査ログの完全性を検証する"}},
+};
+ROUTE_SET(routes_job, rows);
