@@ -43,6 +43,11 @@ static bool over(struct engine *e)
 static void idle(struct engine *e, int64_t next, uint64_t seen)
 {
     pthread_mutex_lock(&e->lock);
+    if (e->led && next > 0 && next < e->leader_until) {
+        /* The leader would sleep past it. */
+        seen = ++e->wakes;
+        pthread_cond_signal(&e->leader);
+    }
     while (e->led && !over(e) && e->wakes == seen)
         pthread_cond_wait(&e->follower, &e->lock);
     if (!over(e) && e->wakes == seen && !e->led) {
@@ -51,6 +56,7 @@ static void idle(struct engine *e, int64_t next, uint64_t seen)
         struct timespec until;
         after(&until, wait);
         e->led = true;
+        e->leader_until = clock_now(e->o.clock) + wait;
         int rc = 0;
         while (rc == 0 && !over(e) && e->wakes == seen)
             rc = pthread_cond_timedwait(&e->leader, &e->lock, &until);

@@ -298,7 +298,8 @@ static bool run_step(struct run *r)
             step_succeeded(r, &out);
         else if (rc != RC_CONFLICT || !atomic_load(&r->w->lost))
             step_failed(r, f, &out, &err);
-        go_on = save(r, f, &out, rc == RC_OK ? NULL : &err) == RC_OK && r->job.state == JOB_RUNNING;
+        go_on = save(r, f, &out, rc == RC_OK ? NULL : &err) == RC_OK &&
+                r->job.state == JOB_RUNNING && !atomic_load(&r->e->dead);
     }
     end_step(r);
     return go_on;

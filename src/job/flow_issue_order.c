@@ -97,6 +97,41 @@ static enum rc save_order(struct db *db, struct run *r, void *arg, struct err *e
     return RC_OK;
 }
 
+/* One DER element at *p: its whole extent, and *p moves behind it or, to go in, to its content. */
+static bool der_next(struct str *p, bool into, struct str *ret)
+{
+    const unsigned char *b = (const unsigned char *)p->p;
+    size_t head = 2, len = 0;
+    if (p->n < 2)
+        return false;
+    len = b[1];
+    if (len & 0x80) {
+        size_t k = len & 0x7f;
+        if (k == 0 || k > 4 || p->n < 2 + k)
+            return false;
+        for (len = 0; head < 2 + k; head++)
+            len = len << 8 | b[head];
+    }
+    if (len > p->n - head)
+        return false;
+    *ret = (struct str){p->p, head + len};
+    *p = into ? (struct str){p->p + head, len} : (struct str){p->p + head + len, p->n - head - len};
+    return true;
+}
+
+/* RFC 2986 4.1: CertificationRequestInfo is version, subject, subjectPKInfo, attributes. The CSR is
+ * our own and was parsed before. */
+static enum rc spki_of(struct str csr, struct str *ret, struct err *err)
+{
+    struct str part;
+    CHECK(der_next(&csr, true, &part) && der_next(&csr, true, &part) &&
+              der_next(&csr, false, &part) && der_next(&csr, false, &part) &&
+              der_next(&csr, false, ret),
+          err, RC_CORRUPT, BLAME_US,
+          MSG("job.csr_shape", "the stored CSR is damaged", "保存された CSR が壊れています"));
+    return RC_OK;
+}
+
 static enum rc fill_order(struct run *r, const struct issue *is, struct ca_order *ret,
                           struct err *err)
 {
@@ -132,6 +167,7 @@ static enum rc fill_order(struct run *r, const struct issue *is, struct ca_order
         .proofs_ready = is->proofs_ready,
         .attempt = r->job.attempts,
     };
+    TRY(spki_of(csr, &ret->spki, err));
     if (!(is->ca.head->caps & CA_CAP_NOT_AFTER))
         ret->not_after = 0;
     return run_json(r, is->order.data, &ret->data, err);

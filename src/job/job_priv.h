@@ -55,6 +55,7 @@ struct engine {
     pthread_mutex_t lock; /* all below, and worker.job_id.. */
     pthread_cond_t leader, follower, pause;
     bool led;
+    int64_t leader_until; /* wall: when the leader looks again */
     uint64_t wakes;
     struct conn_node *nodes;
     atomic_bool stop, dead;

@@ -1,0 +1,416 @@
+/* A world to run jobs in: a SQLite store, a CA, targets, a solver and a notifier, all fakes. */
+#ifndef INRO_TEST_JOB_RIG_H
+#define INRO_TEST_JOB_RIG_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crypto/digest.h"
+#include "fake_vault.h"
+#include "job/job_priv.h"
+
+#define OK(expr)                                                                                   \
+    do {                                                                                           \
+        struct err err_ = {0};                                                                     \
+        struct err *err = &err_;                                                                   \
+        enum rc rc_ = (expr);                                                                      \
+        if (rc_ != RC_OK)                                                                          \
+            fail_msg("%s: %s (%s)", #expr, err_.en, rc_name(rc_));                                 \
+    } while (0)
+
+enum { PORTS = 8, FIRST_PORT = 7000 };
+
+/* What the outside world is and remembers; survives engines. */
+static struct world {
+    pthread_mutex_t lock;
+    struct key *ca_key;
+    char ca_der[4096];
+    size_t ca_der_len;
+    int orders, issued, presented, cleaned, applied, undone, sent;
+    char served[PORTS][4096]; /* DER per port */
+    size_t served_len[PORTS];
+    enum rc ca_fails;
+    enum blame ca_blame;
+    int ca_fail_times;                   /* -1 = always */
+    int apply_fails_at, verify_fails_at; /* port index, -1 = none */
+    char subject[4096], body[65536];
+} world = {.lock = PTHREAD_MUTEX_INITIALIZER, .apply_fails_at = -1, .verify_fails_at = -1};
+
+static char none_settings;
+static enum rc fake_check(struct ctx *ctx, const void *s, const char **seen, struct err *err)
+{
+    (void)ctx, (void)s, (void)err;
+    *seen = "here";
+    return RC_OK;
+}
+static const struct field no_fields[] = {FIELD_END};
+#define HEAD(id_, caps_)                                                                           \
+    {                                                                                              \
+        .id = id_, .name = {id_, id_}, .about = {id_, id_}, .caps = caps_, .fields = no_fields,    \
+        .settings_size = sizeof none_settings, .check = fake_check                                 \
+    }
+
+static enum rc issue_now(struct ctx *ctx, const struct ca_order *o, struct ca_step *ret,
+                         struct err *err)
+{
+    struct issue_spec s = {.dns = o->names,
+                           .dns_count = o->name_count,
+                           .not_before = clock_now(ctx->clock) - 3600 * USEC_PER_SEC,
+                           .not_after = clock_now(ctx->clock) + 90 * USEC_PER_DAY,
+                           .path_len = -1,
+                           .server_auth = true};
+    AUTO(buf) struct buf der = BUF(8192), pem = BUF(32768);
+    TRY(cert_issue(world.ca_key, (struct str){world.ca_der, world.ca_der_len}, o->spki, &s, &der,
+                   err));
+    cert_to_pem(buf_str(&der), &pem);
+    ret->chain_pem = str_from(arena_strdup(ctx->arena, buf_cstr(&pem)));
+    ret->verdict = CA_DONE;
+    world.issued++;
+    return RC_OK;
+}
+
+/* Order and proof, then a wait, then the certificate. */
+static enum rc ca_step_fake(struct ctx *ctx, const void *settings, const struct json *state,
+                            const struct ca_order *o, struct ca_step *ret, struct err *err)
+{
+    (void)settings, (void)state;
+    enum rc rc = RC_OK;
+    pthread_mutex_lock(&world.lock);
+    if (world.ca_fail_times != 0) {
+        world.ca_fail_times -= world.ca_fail_times > 0;
+        rc =
+            FAIL(err, world.ca_fails, world.ca_blame, MSG("test.ca", "the CA says no", "CAが拒否"));
+    } else if (!o->data) {
+        static const struct proof p = {"http-01", "www.example.jp", false, "tok", "tok.auth"};
+        world.orders++;
+        ret->verdict = CA_PROOF;
+        ret->proofs = &p;
+        ret->proof_count = 1;
+        ret->data = "{\"url\":\"o\",\"n\":1}";
+        ret->ordered_now = true;
+    } else if (!o->proofs_ready) {
+        rc = FAIL(err, RC_REMOTE, BLAME_REMOTE, MSG("test.early", "no proof", "証明がない"));
+    } else if (json_i64_or(o->data, "n", 0) == 1) {
+        ret->verdict = CA_WAIT;
+        ret->until = clock_now(ctx->clock) + 20000;
+        ret->data = "{\"url\":\"o\",\"n\":2}";
+    } else {
+        rc = issue_now(ctx, o, ret, err);
+    }
+    pthread_mutex_unlock(&world.lock);
+    return rc;
+}
+static enum rc ca_roots_fake(struct ctx *ctx, const void *settings, const struct json *state,
+                             struct str *ret_pem, bool *ret_any, struct err *err)
+{
+    AUTO(buf) struct buf pem = BUF(8192);
+    (void)settings, (void)state, (void)ret_any, (void)err;
+    cert_to_pem((struct str){world.ca_der, world.ca_der_len}, &pem);
+    *ret_pem = str_from(arena_strdup(ctx->arena, buf_cstr(&pem)));
+    return RC_OK;
+}
+static const struct ca_ops fake_ca = {
+    .head = HEAD("fake", 0), .step = ca_step_fake, .roots = ca_roots_fake};
+
+static enum rc present_fake(struct ctx *ctx, const void *s, const struct proof *p,
+                            const char **state, struct err *err)
+{
+    (void)s;
+    world.presented++;
+    *state = "{}";
+    return ctx->answer_put(ctx, p->token, p->value, err);
+}
+static enum rc cleanup_fake(struct ctx *ctx, const void *s, const struct proof *p,
+                            const char *state, struct err *err)
+{
+    (void)s, (void)state;
+    world.cleaned++;
+    return ctx->answer_remove(ctx, p->token, err);
+}
+static const struct challenge_ops fake_solver = {.head = HEAD("http-01", 0),
+                                                 .proof_type = "http-01",
+                                                 .present = present_fake,
+                                                 .cleanup = cleanup_fake};
+
+struct fake_place {
+    int64_t port;
+};
+static const struct field place_fields[] = {
+    FIELD_PORT(struct fake_place, port, .label = {"Port", "ポート"}), FIELD_END};
+
+static enum rc plan_fake(struct ctx *ctx, const void *s, const void *place, const struct bundle *b,
+                         struct plan *ret, struct err *err)
+{
+    static const struct plan_line line = {{"replace", "置換"}, "/etc/cert.pem", "a", "b"};
+    (void)ctx, (void)s, (void)place, (void)b, (void)err;
+    *ret = (struct plan){&line, 1, false};
+    return RC_OK;
+}
+static enum rc apply_fake(struct ctx *ctx, const void *s, const void *place, const struct bundle *b,
+                          const struct json *receipt, struct err *err)
+{
+    int i = (int)(((const struct fake_place *)place)->port - FIRST_PORT);
+    (void)s;
+    if (!receipt) /* what was there before */
+        TRY(ctx->receipt_save(ctx, "{\"old\":true}", err));
+    world.applied++;
+    if (world.apply_fails_at == i)
+        return FAIL(err, RC_REMOTE, BLAME_INPUT,
+                    MSG("test.apply", "nginx: [emerg] line 7", "nginx: [emerg] 7 行目"));
+    pthread_mutex_lock(&world.lock);
+    if (world.verify_fails_at != i) {
+        memcpy(world.served[i], b->leaf->der.p, b->leaf->der.n);
+        world.served_len[i] = b->leaf->der.n;
+    }
+    pthread_mutex_unlock(&world.lock);
+    return RC_OK;
+}
+static enum rc undo_fake(struct ctx *ctx, const void *s, const void *place,
+                         const struct json *receipt, struct err *err)
+{
+    (void)ctx, (void)s, (void)place, (void)err;
+    assert_true(json_bool_or(receipt, "old", false));
+    world.undone++;
+    return RC_OK;
+}
+static enum rc endpoints_fake(const void *s, const void *place, struct arena *a,
+                              const struct verify_at **ret, size_t *ret_n, struct err *err)
+{
+    struct verify_at *v = ARENA_NEW(a, struct verify_at);
+    (void)s, (void)err;
+    v->host = "127.0.0.1";
+    v->port = ((const struct fake_place *)place)->port;
+    *ret = v;
+    *ret_n = 1;
+    return RC_OK;
+}
+static const struct target_ops fake_target = {.head = HEAD("fake", 0),
+                                              .place_fields = place_fields,
+                                              .place_size = sizeof(struct fake_place),
+                                              .plan = plan_fake,
+                                              .apply = apply_fake,
+                                              .undo = undo_fake,
+                                              .endpoints = endpoints_fake};
+
+static enum rc send_fake(struct ctx *ctx, const void *s, const struct notice_text *n,
+                         const char **reply, struct err *err)
+{
+    (void)ctx, (void)s, (void)err;
+    pthread_mutex_lock(&world.lock);
+    world.sent++;
+    snprintf(world.subject, sizeof world.subject, "%s", n->subject);
+    pthread_mutex_unlock(&world.lock);
+    *reply = "250 ok";
+    return RC_OK;
+}
+static const char *lang_fake(const void *s)
+{
+    (void)s;
+    return "ja";
+}
+static const struct notifier_ops fake_notifier = {
+    .head = HEAD("fake", 0), .send = send_fake, .lang = lang_fake};
+
+static const struct ca_ops *find_ca(const char *id)
+{
+    return strcmp(id, "fake") == 0 ? &fake_ca : NULL;
+}
+static const struct challenge_ops *find_solver(const char *id)
+{
+    return strcmp(id, "http-01") == 0 ? &fake_solver : NULL;
+}
+static const struct target_ops *find_target(const char *id)
+{
+    return strcmp(id, "fake") == 0 ? &fake_target : NULL;
+}
+static const struct notifier_ops *find_notifier(const char *id)
+{
+    return strcmp(id, "fake") == 0 ? &fake_notifier : NULL;
+}
+
+static enum rc probe_fake(void *ctx, const struct tls_probe *p, struct arena *a,
+                          struct tls_seen *ret, struct err *err)
+{
+    const unsigned char *sa = (const unsigned char *)&p->addr.sa;
+    int i = (sa[2] << 8 | sa[3]) - FIRST_PORT; /* sin_port */
+    (void)ctx;
+    pthread_mutex_lock(&world.lock);
+    size_t n = world.served_len[i];
+    ret->chain = ARENA_NEW(a, struct str);
+    ret->chain[0] = (struct str){arena_dup(a, world.served[i], n), n};
+    pthread_mutex_unlock(&world.lock);
+    ret->chain_count = 1;
+    ret->protocol = "TLSv1.3";
+    if (n == 0)
+        return FAIL(err, RC_NET, BLAME_NETWORK, MSG("test.closed", "refused", "接続拒否"));
+    return RC_OK;
+}
+
+struct rig {
+    char dir[64], url[128];
+    struct store *store;
+    struct arena *a;
+    int64_t cert, ca;
+};
+
+static void world_reset(void)
+{
+    AUTO(buf) struct buf spki = BUF(1024), der = BUF(4096);
+    struct issue_spec s = {.subject = {.common_name = "Test CA"},
+                           .not_before = clock_now(clock_real()) - USEC_PER_DAY,
+                           .not_after = clock_now(clock_real()) + 3650 * USEC_PER_DAY,
+                           .ca = true,
+                           .path_len = -1};
+    key_destroy(world.ca_key);
+    memset((char *)&world + sizeof world.lock, 0, sizeof world - sizeof world.lock);
+    world.apply_fails_at = world.verify_fails_at = -1;
+    OK(key_generate(KEY_EC256, &world.ca_key, err));
+    OK(key_spki(world.ca_key, &spki, err));
+    OK(cert_issue(world.ca_key, STR_NONE, buf_str(&spki), &s, &der, err));
+    memcpy(world.ca_der, der.p, der.len);
+    world.ca_der_len = der.len;
+}
+
+static void rig_begin(struct rig *r, int targets)
+{
+    static const char *const names[] = {"www.example.jp"};
+    struct db *db = NULL;
+    int64_t now = clock_now(clock_real());
+    memset(r, 0, sizeof *r);
+    world_reset();
+    snprintf(r->dir, sizeof r->dir, "/tmp/inro-job-XXXXXX");
+    assert_non_null(mkdtemp(r->dir));
+    snprintf(r->url, sizeof r->url, "sqlite:%s/inro.db", r->dir);
+    r->a = arena_create(0);
+    OK(store_open(r->url, &r->store, err));
+    OK(store_migrate(r->store, NULL, NULL, err));
+    OK(store_begin(r->store, &db, err));
+    struct connector ca = {.kind = "ca", .type = "fake", .name = "ca", .created = now};
+    struct connector no = {.kind = "notifier", .type = "fake", .name = "mail", .created = now};
+    OK(db_connector_add(db, &ca, err));
+    OK(db_connector_add(db, &no, err));
+    struct cert c = {.name = "www.example.jp",
+                     .names = {names, 1},
+                     .ca_id = ca.id,
+                     .key_alg = "ec256",
+                     .challenge = "{\"type\":\"http-01\"}",
+                     .created = now};
+    OK(db_cert_add(db, &c, err));
+    for (int i = 0; i < targets; i++) {
+        char name[16], place[32];
+        snprintf(name, sizeof name, "web%d", i);
+        snprintf(place, sizeof place, "{\"port\":%d}", FIRST_PORT + i);
+        struct connector t = {.kind = "target", .type = "fake", .name = name, .created = now};
+        OK(db_connector_add(db, &t, err));
+        struct binding b = {.cert_id = c.id,
+                            .target_id = t.id,
+                            .place = place,
+                            .seq = i,
+                            .state = "new",
+                            .created = now};
+        OK(db_binding_add(db, &b, err));
+    }
+    OK(db_commit(&db, err));
+    r->cert = c.id;
+    r->ca = ca.id;
+}
+
+static void rig_end(struct rig *r)
+{
+    char path[128];
+    static const char *const files[] = {"inro.db", "inro.db-wal", "inro.db-shm", "inro.db.lock"};
+    store_close(r->store);
+    arena_destroy(r->a);
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        snprintf(path, sizeof path, "%s/%s", r->dir, files[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(r->dir);
+}
+
+static struct engine *rig_engine(struct rig *r, int64_t die_after, bool schedule)
+{
+    static const char *const allow[] = {"127.0.0.0/8"};
+    struct engine *e = NULL;
+    struct engine_options o = {
+        .store = r->store,
+        .vault = &the_vault,
+        .clock = clock_real(),
+        .egress = {.allow = allow, .allow_count = 1},
+        .threads = 4,
+        .owner = "test",
+        .probe = probe_fake,
+        .lookup = {find_ca, find_solver, find_target, find_notifier},
+        .die_after_saves = die_after,
+        .no_schedule = !schedule,
+    };
+    OK(engine_create(&o, &e, err));
+    return e;
+}
+
+static int64_t rig_issue(struct rig *r, const char *reason)
+{
+    struct db *db = NULL;
+    int64_t job = 0;
+    bool existing = false;
+    OK(store_begin(r->store, &db, err));
+    OK(job_request_issue(db, r->cert, reason, clock_now(clock_real()), &job, &existing, err));
+    OK(db_commit(&db, err));
+    return job;
+}
+
+static struct job rig_job(struct rig *r, int64_t id)
+{
+    struct db *db = NULL;
+    struct job j = {0};
+    OK(store_read(r->store, &db, err));
+    OK(db_job_get(db, id, r->a, &j, err));
+    db_rollback(&db);
+    return j;
+}
+
+static struct cert rig_cert(struct rig *r)
+{
+    struct db *db = NULL;
+    struct cert c = {0};
+    OK(store_read(r->store, &db, err));
+    OK(db_cert_get(db, r->cert, r->a, &c, err));
+    db_rollback(&db);
+    return c;
+}
+
+/* Open jobs besides those that wait for a person. */
+static size_t rig_busy(struct rig *r)
+{
+    struct db *db = NULL;
+    struct job_filter f = {.only_open = true, .limit = 1000};
+    struct job_list l = {0};
+    size_t n = 0;
+    OK(store_read(r->store, &db, err));
+    OK(db_job_list(db, &f, r->a, &l, err));
+    db_rollback(&db);
+    int64_t soon = clock_now(clock_real()) + 5 * USEC_PER_SEC;
+    for (size_t i = 0; i < l.n; i++)
+        n += strcmp(l.v[i].kind, "schedule") != 0 && l.v[i].state != JOB_BLOCKED &&
+             l.v[i].run_at < soon;
+    return n;
+}
+
+static bool rig_quiet(struct rig *r, int seconds)
+{
+    for (int i = 0; i < seconds * 100; i++) {
+        if (rig_busy(r) == 0)
+            return true;
+        usleep(10000);
+    }
+    return false;
+}
+
+#endif

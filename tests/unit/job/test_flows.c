@@ -1,0 +1,261 @@
+/* The whole flow on fakes: happy path, every crash point, undo, retries, what people are told. */
+#include "job_rig.h"
+
+static void test_issue_without_targets(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_begin(&r, 0);
+    int64_t job = rig_issue(&r, "request");
+    assert_int_equal(rig_issue(&r, "request"), job); /* one open application */
+    struct engine *e = rig_engine(&r, 0, false);
+    assert_true(rig_quiet(&r, 10));
+    engine_destroy(e);
+    struct job j = rig_job(&r, job);
+    assert_int_equal(j.state, JOB_DONE);
+    struct cert c = rig_cert(&r);
+    assert_true(c.current_id != 0);
+    int64_t now = clock_now(clock_real());
+    assert_true(c.renew_at > now + 40 * USEC_PER_DAY && c.renew_at < now + 61 * USEC_PER_DAY);
+    assert_int_equal(world.orders, 1);
+    assert_int_equal(world.issued, 1);
+    assert_int_equal(world.cleaned, 1);
+    assert_int_equal(world.sent, 1);
+    assert_string_equal(world.subject, "証明書が発行されました: www.example.jp");
+    rig_end(&r);
+}
+
+static void check_deployed(struct rig *r, int targets)
+{
+    struct db *db = NULL;
+    struct binding_list b;
+    struct cert_version v;
+    struct cert c = rig_cert(r);
+    assert_true(c.current_id != 0);
+    OK(store_read(r->store, &db, err));
+    OK(db_version_get(db, c.current_id, r->a, &v, err));
+    OK(db_binding_list(db, r->cert, 0, r->a, &b, err));
+    db_rollback(&db);
+    assert_int_equal(b.n, targets);
+    for (int i = 0; i < targets; i++) {
+        char hex[65];
+        assert_int_equal(b.v[i].version_id, c.current_id);
+        assert_string_equal(b.v[i].state, "deployed");
+        sha256_hex((struct str){world.served[i], world.served_len[i]}, hex);
+        assert_string_equal(hex, v.sha256);
+    }
+}
+
+static void test_issue_and_deploy(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_begin(&r, 3);
+    rig_issue(&r, "request");
+    struct engine *e = rig_engine(&r, 0, false);
+    assert_true(rig_quiet(&r, 15));
+    check_deployed(&r, 3);
+    assert_int_equal(world.applied, 3);
+    /* Renewed: the same targets get the new one. */
+    rig_issue(&r, "renew");
+    engine_wake(e);
+    assert_true(rig_quiet(&r, 15));
+    engine_destroy(e);
+    check_deployed(&r, 3);
+    assert_int_equal(world.orders, 2);
+    assert_int_equal(world.applied, 6);
+    struct db *db = NULL;
+    int64_t n = 0;
+    OK(store_read(r.store, &db, err));
+    OK(db_audit_verify(db, &n, err));
+    db_rollback(&db);
+    assert_true(n >= 10);
+    rig_end(&r);
+}
+
+/* Killed after its n-th save, for every n until it needs no more: no second order, and all is
+ * deployed in the end. */
+static void test_every_crash_point(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= 30; n++) {
+        struct rig r;
+        rig_begin(&r, 1);
+        rig_issue(&r, "request");
+        struct engine *e = rig_engine(&r, n, false);
+        for (int i = 0; i < 500 && !atomic_load(&e->dead) && rig_busy(&r) > 0; i++)
+            usleep(10000);
+        bool died = atomic_load(&e->dead);
+        engine_destroy(e);
+        struct cert c = rig_cert(&r);
+        assert_true(c.current_id == 0 || world.issued > 0);
+        e = rig_engine(&r, 0, false);
+        if (!rig_quiet(&r, 15))
+            fail_msg("not finished after a crash at save %d", n);
+        engine_destroy(e);
+        assert_int_equal(world.orders, 1);
+        check_deployed(&r, 1);
+        rig_end(&r);
+        if (!died) {
+            assert_true(n > 8);
+            return;
+        }
+    }
+    fail_msg("the flow never ended by itself");
+}
+
+static struct deployment last_deployment(struct rig *r, struct deploy_item_list *items)
+{
+    struct db *db = NULL;
+    struct deployment_list l;
+    OK(store_read(r->store, &db, err));
+    OK(db_deployment_list(db, r->cert, 0, 1, r->a, &l, err));
+    OK(db_item_list(db, l.v[0].id, r->a, items, err));
+    db_rollback(&db);
+    return l.v[0];
+}
+
+static void test_failed_apply_is_undone_and_stops(void **state)
+{
+    struct rig r;
+    struct deploy_item_list items;
+    (void)state;
+    rig_begin(&r, 3);
+    world.apply_fails_at = 1;
+    rig_issue(&r, "request");
+    struct engine *e = rig_engine(&r, 0, false);
+    assert_true(rig_quiet(&r, 15));
+    struct deployment d = last_deployment(&r, &items);
+    assert_int_equal(d.state, DEPLOYMENT_FAILED);
+    assert_int_equal(items.v[0].state, ITEM_VERIFIED);
+    assert_int_equal(items.v[1].state, ITEM_UNDONE);
+    assert_int_equal(items.v[2].state, ITEM_SKIPPED);
+    assert_non_null(strstr(items.v[1].error, "line 7"));
+    assert_int_equal(world.undone, 1);
+    assert_int_equal(world.served_len[2], 0);
+    /* A person mends it and retries. */
+    struct db *db = NULL;
+    struct job_filter f = {.kind = "deploy", .only_open = true, .limit = 10};
+    struct job_list l;
+    OK(store_begin(r.store, &db, err));
+    OK(db_job_list(db, &f, r.a, &l, err));
+    assert_int_equal(l.n, 1);
+    assert_int_equal(l.v[0].state, JOB_BLOCKED);
+    assert_non_null(strstr(l.v[0].error, "line 7"));
+    world.apply_fails_at = -1;
+    OK(db_job_retry_now(db, l.v[0].id, clock_now(clock_real()), err));
+    OK(db_commit(&db, err));
+    engine_wake(e);
+    assert_true(rig_quiet(&r, 15));
+    engine_destroy(e);
+    check_deployed(&r, 3);
+    rig_end(&r);
+}
+
+static void test_ca_refusal_blocks_then_goes_on(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_begin(&r, 0);
+    world.ca_fail_times = -1;
+    world.ca_fails = RC_REMOTE;
+    world.ca_blame = BLAME_INPUT;
+    int64_t id = rig_issue(&r, "request");
+    struct engine *e = rig_engine(&r, 0, false);
+    assert_true(rig_quiet(&r, 10));
+    struct job j = rig_job(&r, id);
+    assert_int_equal(j.state, JOB_BLOCKED);
+    assert_non_null(strstr(j.error, "the CA says no"));
+    assert_string_equal(world.subject, "要対応: 証明書の申請に失敗しました: www.example.jp");
+    world.ca_fail_times = 0;
+    struct db *db = NULL;
+    OK(store_begin(r.store, &db, err));
+    OK(db_job_retry_now(db, id, clock_now(clock_real()), err));
+    OK(db_commit(&db, err));
+    engine_wake(e);
+    assert_true(rig_quiet(&r, 10));
+    engine_destroy(e);
+    assert_int_equal(rig_job(&r, id).state, JOB_DONE);
+    assert_int_equal(world.orders, 1);
+    rig_end(&r);
+}
+
+static void test_network_failure_is_retried_later(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_begin(&r, 0);
+    world.ca_fail_times = 1;
+    world.ca_fails = RC_NET;
+    world.ca_blame = BLAME_NETWORK;
+    int64_t id = rig_issue(&r, "request"), now = clock_now(clock_real());
+    struct engine *e = rig_engine(&r, 0, false);
+    assert_true(rig_quiet(&r, 10));
+    engine_destroy(e);
+    struct job j = rig_job(&r, id);
+    assert_int_equal(j.state, JOB_READY);
+    assert_int_equal(j.attempts, 1);
+    assert_true(j.run_at >= now + 14 * USEC_PER_SEC && j.run_at <= now + 45 * USEC_PER_SEC);
+    rig_end(&r);
+}
+
+static void test_schedule_renews_what_is_due(void **state)
+{
+    struct rig r;
+    struct db *db = NULL;
+    (void)state;
+    rig_begin(&r, 0);
+    rig_issue(&r, "request");
+    struct engine *e = rig_engine(&r, 0, false);
+    assert_true(rig_quiet(&r, 10));
+    engine_destroy(e);
+    int64_t first = rig_cert(&r).current_id;
+    OK(store_begin(r.store, &db, err));
+    OK(db_cert_set_renew_at(db, r.cert, clock_now(clock_real()) - USEC_PER_SEC, err));
+    OK(db_commit(&db, err));
+    e = rig_engine(&r, 0, true);
+    for (int i = 0; i < 1000 && rig_cert(&r).current_id == first; i++)
+        usleep(10000);
+    assert_true(rig_quiet(&r, 5));
+    engine_destroy(e);
+    assert_true(rig_cert(&r).current_id > first);
+    assert_int_equal(world.orders, 2);
+    rig_end(&r);
+}
+
+static void test_notice_texts(void **state)
+{
+    struct json *data = NULL;
+    AUTO(buf) struct buf s = BUF(4096), b = BUF(65536);
+    (void)state;
+    OK(json_parse(STR("{\"name\":\"www.example.jp\",\"not_after\":\"2026-11-23T15:00:00Z\","
+                      "\"days\":7}"),
+                  &data, err));
+    OK(notice_render("cert.expiring", "ja", data, &s, &b, err));
+    assert_string_equal(buf_cstr(&s), "有効期限まで 7 日以内です: www.example.jp");
+    assert_non_null(strstr(buf_cstr(&b), "2026年11月24日")); /* midnight in Japan */
+    buf_clear(&s);
+    buf_clear(&b);
+    OK(notice_render("cert.expiring", "en", data, &s, &b, err));
+    assert_string_equal(buf_cstr(&s), "Expires in 7 days or less: www.example.jp");
+    assert_non_null(strstr(buf_cstr(&b), "2026-11-23 (UTC)"));
+    assert_int_equal(notice_render("no.such", "en", data, &s, &b, NULL), RC_UNSUPPORTED);
+    json_free(data);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_notice_texts),
+        cmocka_unit_test(test_issue_without_targets),
+        cmocka_unit_test(test_issue_and_deploy),
+        cmocka_unit_test(test_failed_apply_is_undone_and_stops),
+        cmocka_unit_test(test_ca_refusal_blocks_then_goes_on),
+        cmocka_unit_test(test_network_failure_is_retried_later),
+        cmocka_unit_test(test_schedule_renews_what_is_due),
+        cmocka_unit_test(test_every_crash_point),
+    };
+    crypto_init();
+    json_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
