@@ -126,6 +126,9 @@ enum rc deploy_item_run(struct run *r, struct deploy *d, struct deploy_item *i, 
     if (rc != RC_OK)
         return fail_item(r, d, NULL, i, rc, err);
     rc = apply_and_verify(r, d, &p, i, err);
+    /* Cut short, the engine is stopping: neither good nor bad yet, so nothing is undone. */
+    if (rc != RC_OK && atomic_load(&r->w->cancel) && !atomic_load(&r->w->lost))
+        rc = RC_CANCELLED;
     if (rc == RC_CANCELLED || atomic_load(&r->w->lost))
         return rc != RC_OK ? rc : RC_CONFLICT; /* goes on from the receipt */
     if (rc != RC_OK) {

@@ -152,6 +152,73 @@ static void test_failed_apply_is_undone_and_stops(void **state)
     rig_end(&r);
 }
 
+static void set_policy(struct rig *r, const char *policy)
+{
+    struct db *db = NULL;
+    struct cert c = rig_cert(r);
+    c.policy = policy;
+    OK(store_begin(r->store, &db, err));
+    OK(db_cert_update(db, &c, err));
+    OK(db_commit(&db, err));
+}
+
+static void test_failure_policies(void **state)
+{
+    static const struct {
+        const char *policy;
+        enum item_state last, first;
+    } cases[] = {
+        {"{\"on_failure\":\"continue\"}", ITEM_VERIFIED, ITEM_VERIFIED},
+        {"{\"on_failure\":\"undo_all\"}", ITEM_SKIPPED, ITEM_UNDONE},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct rig r;
+        struct deploy_item_list items;
+        rig_begin(&r, 3);
+        set_policy(&r, cases[i].policy);
+        world.apply_fails_at = 1;
+        rig_issue(&r, "request");
+        struct engine *e = rig_engine(&r, 0, false);
+        assert_true(rig_quiet(&r, 15));
+        engine_destroy(e);
+        assert_int_equal(last_deployment(&r, &items).state, DEPLOYMENT_FAILED);
+        assert_int_equal(items.v[0].state, cases[i].first);
+        assert_int_equal(items.v[1].state, ITEM_UNDONE);
+        assert_int_equal(items.v[2].state, cases[i].last);
+        /* In service only where something serves it. */
+        assert_int_equal(rig_cert(&r).current_id != 0, i == 0);
+        rig_end(&r);
+    }
+}
+
+static void test_undo_puts_the_previous_one_back(void **state)
+{
+    struct rig r;
+    struct db *db = NULL;
+    int64_t job = 0;
+    bool existing = false;
+    (void)state;
+    rig_begin(&r, 2);
+    rig_issue(&r, "request");
+    struct engine *e = rig_engine(&r, 0, false);
+    assert_true(rig_quiet(&r, 15));
+    int64_t first = rig_cert(&r).current_id;
+    rig_issue(&r, "renew");
+    engine_wake(e);
+    assert_true(rig_quiet(&r, 15));
+    assert_true(rig_cert(&r).current_id > first);
+    OK(store_begin(r.store, &db, err));
+    OK(job_request_undo(db, r.cert, clock_now(clock_real()), &job, &existing, err));
+    OK(db_commit(&db, err));
+    engine_wake(e);
+    assert_true(rig_quiet(&r, 15));
+    engine_destroy(e);
+    assert_int_equal(rig_cert(&r).current_id, first);
+    check_deployed(&r, 2);
+    rig_end(&r);
+}
+
 static void test_ca_refusal_blocks_then_goes_on(void **state)
 {
     struct rig r;
@@ -250,6 +317,8 @@ int main(void)
         cmocka_unit_test(test_issue_without_targets),
         cmocka_unit_test(test_issue_and_deploy),
         cmocka_unit_test(test_failed_apply_is_undone_and_stops),
+        cmocka_unit_test(test_failure_policies),
+        cmocka_unit_test(test_undo_puts_the_previous_one_back),
         cmocka_unit_test(test_ca_refusal_blocks_then_goes_on),
         cmocka_unit_test(test_network_failure_is_retried_later),
         cmocka_unit_test(test_schedule_renews_what_is_due),
