@@ -1,0 +1,491 @@
+/*
+ * The command line's table and entry. Invariant: what a command can do, its options and its help
+ * are rows here; setting flags come from the connectors' field tables.
+ */
+#include "app/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/cli_priv.h"
+#include "app/config.h"
+
+#define OPTIONS(...)                                                                               \
+    (const struct cli_option[])                                                                    \
+    {                                                                                              \
+        __VA_ARGS__,                                                                               \
+        {                                                                                          \
+            NULL, NULL,                                                                            \
+            {                                                                                      \
+                NULL, NULL                                                                         \
+            }                                                                                      \
+        }                                                                                          \
+    }
+#define WAIT                                                                                       \
+    {                                                                                              \
+        "wait", NULL,                                                                              \
+        {                                                                                          \
+            "follow until it ends", "終わるまで待つ"                                        \
+        }                                                                                          \
+    }
+#define NO_WAIT                                                                                    \
+    {                                                                                              \
+        "no-wait", NULL,                                                                           \
+        {                                                                                          \
+            "do not wait for the result", "結果を待たない"                                  \
+        }                                                                                          \
+    }
+#define TYPE                                                                                       \
+    {                                                                                              \
+        "type", "TYPE",                                                                            \
+        {                                                                                          \
+            "see inro docs", "種類（inro docs 参照）"                                        \
+        }                                                                                          \
+    }
+#define LIMIT                                                                                      \
+    {"limit", "N", {"at most N rows", "最大件数"}},                                                \
+    {                                                                                              \
+        "after", "ID",                                                                             \
+        {                                                                                          \
+            "go on after", "続き"                                                                \
+        }                                                                                          \
+    }
+
+#define CONNECTOR(group_, kind_, en, ja)                                                           \
+    {group_,                                                                                       \
+     "add",                                                                                        \
+     "NAME --type TYPE ...",                                                                       \
+     1,                                                                                            \
+     1,                                                                                            \
+     {"add " en, ja "を追加"},                                                                     \
+     cli_conn_add,                                                                                 \
+     OPTIONS(TYPE),                                                                                \
+     kind_,                                                                                        \
+     true},                                                                                        \
+        {group_,        "list",         "",    0,    0, {"list " en, ja "の一覧"},                 \
+         cli_conn_list, OPTIONS(LIMIT), kind_, false},                                             \
+        {group_,        "show", "NAME", 1,    1, {"show " en, ja "を表示"},                        \
+         cli_conn_show, NULL,   kind_,  false},                                                    \
+    {                                                                                              \
+        group_, "remove", "NAME", 1, 1, {"remove " en, ja "を削除"}, cli_conn_remove, NULL, kind_, \
+            false                                                                                  \
+    }
+
+const struct cli_command cli_commands[] = {
+    CONNECTOR("ca", "ca", "a CA account", "認証局設定"),
+    {"ca",
+     "check",
+     "NAME",
+     1,
+     1,
+     {"test the connection", "接続テスト"},
+     cli_conn_job,
+     OPTIONS(NO_WAIT),
+     "ca",
+     false},
+    {"cert",
+     "request",
+     "NAME[,NAME...] --ca CA",
+     0,
+     1,
+     {"apply for a certificate", "証明書を申請"},
+     cli_cert_request,
+     OPTIONS({"ca", "CA", {"CA account", "認証局設定"}},
+             {"key", "ALG", {"ec256 ec384 rsa2048 rsa3072 rsa4096", "鍵の種類"}},
+             {"challenge", "TYPE", {"http-01 ...", "検証方法"}},
+             {"validity", "TIME", {"90s 12h 47d", "有効期間"}},
+             {"name", "N", {"name in Inro", "管理名"}},
+             {"profile", "P", {"CA profile", "認証局プロファイル"}},
+             {"batch", "FILE", {"one comma-separated name set per line", "1 行に 1 組の名前"}},
+             WAIT),
+     NULL,
+     false},
+    {"cert",
+     "list",
+     "",
+     0,
+     0,
+     {"list the certificates", "証明書の一覧"},
+     cli_cert_list,
+     OPTIONS({"q", "TEXT", {"search", "検索"}}, {"state", "S", {"by state", "状態"}}, LIMIT),
+     NULL,
+     false},
+    {"cert",
+     "show",
+     "CERT",
+     1,
+     1,
+     {"show a certificate", "証明書を表示"},
+     cli_cert_show,
+     NULL,
+     NULL,
+     false},
+    {"cert",
+     "renew",
+     "CERT",
+     1,
+     1,
+     {"renew now", "今すぐ更新"},
+     cli_cert_renew,
+     OPTIONS(WAIT),
+     NULL,
+     false},
+    {"cert",
+     "revoke",
+     "CERT --reason R",
+     1,
+     1,
+     {"revoke at the CA", "失効"},
+     cli_cert_revoke,
+     OPTIONS({"reason", "R", {"unspecified key_compromise superseded ...", "理由"}},
+             {"version", "ID", {"another than the current one", "版"}}, WAIT),
+     NULL,
+     false},
+    {"cert",
+     "remove",
+     "CERT",
+     1,
+     1,
+     {"remove a certificate", "証明書を削除"},
+     cli_cert_remove,
+     NULL,
+     NULL,
+     false},
+    {"cert",
+     "import",
+     "FILE...",
+     1,
+     16,
+     {"import PEM files", "PEM を取り込む"},
+     cli_cert_import,
+     OPTIONS({"name", "N", {"name in Inro", "管理名"}},
+             {"password-file", "F", {"password of the key", "鍵のパスワード"}}),
+     NULL,
+     false},
+    {"cert",
+     "export",
+     "CERT",
+     1,
+     1,
+     {"write the certificate and chain", "証明書を書き出す"},
+     cli_cert_export,
+     OPTIONS({"format", "F", {"pem or der", "pem か der"}}),
+     NULL,
+     false},
+    CONNECTOR("target", "target", "a target", "適用先"),
+    {"target",
+     "check",
+     "NAME",
+     1,
+     1,
+     {"test the connection", "接続テスト"},
+     cli_conn_job,
+     OPTIONS(NO_WAIT),
+     "target",
+     false},
+    {"bind",
+     NULL,
+     "CERT TARGET --FIELD V ...",
+     2,
+     2,
+     {"bind a certificate", "適用設定を追加"},
+     cli_bind,
+     OPTIONS({"seq", "N", {"place in the roll-out", "適用順"}}),
+     "target",
+     true},
+    {"deploy",
+     NULL,
+     "CERT",
+     1,
+     1,
+     {"deploy to the targets", "適用"},
+     cli_deploy,
+     OPTIONS({"plan", NULL, {"only say what would change", "計画だけ"}},
+             {"target", "T", {"one target only", "適用先を限定"}}, WAIT),
+     NULL,
+     false},
+    {"undo",
+     NULL,
+     "CERT",
+     1,
+     1,
+     {"put the previous version back", "前の版に戻す"},
+     cli_undo,
+     OPTIONS(WAIT),
+     NULL,
+     false},
+    {"watch",
+     "add",
+     "HOST[:PORT]",
+     1,
+     1,
+     {"watch an endpoint", "監視対象を追加"},
+     cli_watch_add,
+     OPTIONS({"sni", "N", {"server name", "サーバー名"}},
+             {"starttls", "P", {"smtp imap pop3 ...", "STARTTLS"}},
+             {"cert", "CERT", {"certificate expected there", "期待する証明書"}},
+             {"every", "TIME", {"look every", "確認間隔"}}),
+     NULL,
+     false},
+    {"watch",
+     "list",
+     "",
+     0,
+     0,
+     {"list what is watched", "監視対象の一覧"},
+     cli_watch_list,
+     OPTIONS(LIMIT),
+     NULL,
+     false},
+    {"watch",
+     "now",
+     "[ID...]",
+     0,
+     64,
+     {"look now", "今すぐ確認"},
+     cli_watch_now,
+     OPTIONS(WAIT),
+     NULL,
+     false},
+    {"watch",
+     "remove",
+     "ID",
+     1,
+     1,
+     {"stop watching", "監視をやめる"},
+     cli_watch_remove,
+     NULL,
+     NULL,
+     false},
+    CONNECTOR("notify", "notifier", "a notifier", "通知先"),
+    {"notify",
+     "test",
+     "NAME",
+     1,
+     1,
+     {"send a test message", "テスト通知"},
+     cli_conn_job,
+     OPTIONS(NO_WAIT),
+     "notifier",
+     false},
+    {"job",
+     "list",
+     "",
+     0,
+     0,
+     {"list the jobs", "ジョブの一覧"},
+     cli_job_list,
+     OPTIONS({"open", NULL, {"only those not ended", "未完了だけ"}}, LIMIT),
+     NULL,
+     false},
+    {"job",
+     "show",
+     "ID",
+     1,
+     1,
+     {"show a job", "ジョブを表示"},
+     cli_job_show,
+     OPTIONS(WAIT),
+     NULL,
+     false},
+    {"job", "retry", "ID", 1, 1, {"try now", "今すぐ再試行"}, cli_job_change, NULL, "retry", false},
+    {"job",
+     "cancel",
+     "ID",
+     1,
+     1,
+     {"cancel a job", "ジョブを取り消す"},
+     cli_job_change,
+     NULL,
+     "cancel",
+     false},
+    {"user",
+     "list",
+     "",
+     0,
+     0,
+     {"list the users", "利用者の一覧"},
+     cli_user_list,
+     NULL,
+     NULL,
+     false},
+    {"user",
+     "add",
+     "LOGIN --password-file F",
+     1,
+     1,
+     {"add a user", "利用者を追加"},
+     cli_user_add,
+     OPTIONS({"role", "R", {"admin operator viewer", "権限"}}, {"name", "N", {"name", "氏名"}},
+             {"password-file", "F", {"first password", "初期パスワード"}},
+             {"user-lang", "L", {"ja or en", "言語"}}),
+     NULL,
+     false},
+    {"user",
+     "change",
+     "LOGIN",
+     1,
+     1,
+     {"change a user", "利用者を変更"},
+     cli_user_change,
+     OPTIONS({"role", "R", {"admin operator viewer", "権限"}}, {"name", "N", {"name", "氏名"}},
+             {"password-file", "F", {"new password", "新しいパスワード"}}),
+     NULL,
+     false},
+    {"user",
+     "remove",
+     "LOGIN",
+     1,
+     1,
+     {"disable a user for good", "利用者を無効化"},
+     cli_user_remove,
+     NULL,
+     NULL,
+     false},
+    {"audit",
+     "list",
+     "",
+     0,
+     0,
+     {"the audit log", "監査ログ"},
+     cli_audit_list,
+     OPTIONS(LIMIT),
+     NULL,
+     false},
+    {"audit",
+     "verify",
+     "",
+     0,
+     0,
+     {"prove that it is whole", "完全性の検証"},
+     cli_audit_verify,
+     NULL,
+     NULL,
+     false},
+    {"system",
+     NULL,
+     "",
+     0,
+     0,
+     {"about this installation", "システム情報"},
+     cli_system,
+     NULL,
+     NULL,
+     false},
+    {"docs",
+     NULL,
+     "",
+     0,
+     0,
+     {"the connector reference", "接続設定リファレンス"},
+     cli_docs,
+     NULL,
+     NULL,
+     false},
+};
+const size_t cli_command_count = COUNT_OF(cli_commands);
+
+bool cli_ja(const struct cli *c)
+{
+    return strcmp(c->lang, "ja") == 0;
+}
+
+const char *cli_text(const struct cli *c, const struct l10n *t)
+{
+    return cli_ja(c) ? t->ja : t->en;
+}
+
+int cli_exit(enum rc rc)
+{
+    static const signed char of[RC_COUNT] = {
+        [RC_INPUT] = EXIT_INPUT,       [RC_EXISTS] = EXIT_INPUT,   [RC_CONFLICT] = EXIT_INPUT,
+        [RC_UNSUPPORTED] = EXIT_INPUT, [RC_CORRUPT] = EXIT_ANY,    [RC_NOT_FOUND] = EXIT_NOT_FOUND,
+        [RC_TIMEOUT] = EXIT_REMOTE,    [RC_NET] = EXIT_REMOTE,     [RC_TLS] = EXIT_REMOTE,
+        [RC_REMOTE] = EXIT_REMOTE,     [RC_RATE] = EXIT_REMOTE,    [RC_AUTH] = EXIT_DENIED,
+        [RC_DENIED] = EXIT_DENIED,     [RC_LICENCE] = EXIT_LICENCE};
+    if (rc == RC_OK)
+        return 0;
+    return (unsigned)rc < RC_COUNT && of[rc] ? of[rc] : EXIT_ANY;
+}
+
+static void print_usage(const struct cli *c, const char *group, FILE *to)
+{
+    AUTO(buf) struct buf b = BUF((size_t)1 << 20);
+    if (c->cmd)
+        cli_help(c->lang, c->cmd, &b);
+    else
+        cli_usage(c->lang, group, &b);
+    (void)fputs(buf_cstr(&b), to);
+}
+
+static const char *first_word(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (argv[i][0] != '-')
+            return argv[i];
+    return NULL;
+}
+
+static enum rc prepare(struct cli *c, struct err *err)
+{
+    const char *data = cli_opt(c, "data"), *token = cli_opt(c, "token-file");
+    struct str text;
+    if (!data)
+        data = getenv("INRO_DATA");
+    c->data = data && data[0] ? data : "/var/lib/inro";
+    c->server = cli_opt(c, "server");
+    if (!token)
+        return RC_OK;
+    TRY(cli_file(c, token, true, &text, err));
+    c->token = arena_printf(c->a, "Bearer %.*s", (int)text.n, text.p);
+    return c->token ? RC_OK : NOMEM(err);
+}
+
+static int run(struct cli *c, int argc, char **argv)
+{
+    struct err err = {0};
+    bool help = argc < 2;
+    for (int i = 1; i < argc; i++)
+        help = help || strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+    enum rc rc = cli_parse(c, argc, argv, &err);
+    if (help || (argc >= 2 && strcmp(argv[1], "help") == 0)) {
+        print_usage(c, first_word(argc, argv), argc < 2 ? stderr : stdout);
+        return argc < 2 ? EXIT_USAGE : 0;
+    }
+    bool count = c->cmd && c->arg_count >= c->cmd->min && c->arg_count <= c->cmd->max;
+    if (rc != RC_OK || !count) {
+        if (rc != RC_OK)
+            cli_error(c, &err);
+        print_usage(c, first_word(argc, argv), stderr);
+        return EXIT_USAGE;
+    }
+    rc = prepare(c, &err);
+    int status = rc == RC_OK ? c->cmd->run(c, &err) : -1;
+    if (status >= 0)
+        return status;
+    cli_error(c, &err);
+    /* a word that no command or table knows is usage, what the server refuses is input */
+    if (strncmp(err.id, "cli.", 4) == 0 && err.rc == RC_INPUT)
+        return EXIT_USAGE;
+    return cli_exit(err.rc);
+}
+
+int cli_main(int argc, char **argv)
+{
+    struct cli *c = NULL;
+    json_init();
+    AUTO(arena) struct arena *a = arena_create((size_t)256 << 20);
+    if (a)
+        c = ARENA_NEW(a, struct cli);
+    if (!c)
+        return EXIT_ANY;
+    c->a = a;
+    c->lang = config_lang(argc, argv);
+    int status = run(c, argc, argv);
+    http_client_destroy(c->http);
+    /* the reader went away: no success, and no noise either */
+    if (fflush(stdout) != 0 && status == 0)
+        status = EXIT_ANY;
+    return status;
+}

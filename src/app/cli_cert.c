@@ -1,0 +1,340 @@
+/* cert, bind, deploy, undo. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/cli_priv.h"
+
+static int show(struct cli *c, const struct json *j)
+{
+    if (c->json)
+        cli_json(j);
+    else
+        cli_details(c, j);
+    return 0;
+}
+
+/* Follows the job of an answer when --wait was given; else prints the answer. */
+static int finish(struct cli *c, const struct json *answer, struct err *err)
+{
+    AUTO(json) struct json *job = NULL;
+    int status = 0;
+    int64_t id = json_i64_or(answer, "job.id", 0);
+    if (!cli_opt(c, "wait") || id == 0)
+        return show(c, answer);
+    CLI_TRY(cli_follow(c, id, &status, &job, err));
+    if (c->json)
+        cli_json(job);
+    else if (status == 0)
+        (void)printf("%s\n", json_str_or(job, cli_ja(c) ? "activity.ja" : "activity.en", "OK"));
+    return status;
+}
+
+static void put_names(struct json_writer *w, struct str text)
+{
+    struct str part;
+    jw_key(w, "names");
+    jw_array(w);
+    while (str_split(&text, ',', &part)) {
+        part = str_trim(part);
+        if (part.n > 0)
+            jw_strn(w, part);
+    }
+    jw_end_array(w);
+}
+
+static void put_policy(struct cli *c, struct json_writer *w)
+{
+    const char *validity = cli_opt(c, "validity"), *profile = cli_opt(c, "profile");
+    if (!validity && !profile)
+        return;
+    jw_key(w, "policy");
+    jw_object(w);
+    if (validity)
+        jw_kstr(w, "validity", validity);
+    if (profile)
+        jw_kstr(w, "profile", profile);
+    jw_end_object(w);
+}
+
+static enum rc request_one(struct cli *c, struct str names, struct json **ret, struct err *err)
+{
+    AUTO(buf) struct buf b = BUF((size_t)1 << 20);
+    struct json_writer w = JSON_WRITER(&b);
+    const char *challenge = cli_opt(c, "challenge");
+    struct str text;
+    jw_object(&w);
+    put_names(&w, names);
+    jw_kstr(&w, "ca", cli_opt(c, "ca"));
+    if (cli_opt(c, "key"))
+        jw_kstr(&w, "key", cli_opt(c, "key"));
+    if (cli_opt(c, "name") && !cli_opt(c, "batch"))
+        jw_kstr(&w, "name", cli_opt(c, "name"));
+    if (challenge) {
+        jw_key(&w, "challenge");
+        jw_object(&w);
+        jw_kstr(&w, "type", challenge);
+        jw_end_object(&w);
+    }
+    put_policy(c, &w);
+    jw_end_object(&w);
+    TRY(buf_ok(&b, err));
+    TRY(cli_raw(c, "POST", "/certs", buf_str(&b), NULL, &text, err));
+    return json_parse(text, ret, err);
+}
+
+struct batch {
+    int64_t *jobs;
+    size_t n, done, failed;
+};
+
+static void progress(const struct batch *b)
+{
+    if (isatty(STDERR_FILENO))
+        (void)fprintf(stderr, "\r%zu / %zu (%zu)", b->done, b->n, b->failed);
+}
+
+static int batch_wait(struct cli *c, struct batch *b, int worst, struct err *err)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        AUTO(json) struct json *job = NULL;
+        int status = 0;
+        CLI_TRY(cli_follow(c, b->jobs[i], &status, &job, err));
+        b->done++;
+        b->failed += status != 0;
+        worst = status ? status : worst;
+        progress(b);
+        if (c->json)
+            cli_json(job);
+    }
+    if (isatty(STDERR_FILENO))
+        (void)fputc('\n', stderr);
+    return worst;
+}
+
+static int request_batch(struct cli *c, const char *file, struct err *err)
+{
+    struct str text, line;
+    struct batch b = {0};
+    size_t lines = 1;
+    int worst = 0;
+    CLI_TRY(cli_file(c, file, false, &text, err));
+    for (size_t i = 0; i < text.n; i++)
+        lines += text.p[i] == '\n';
+    b.jobs = arena_array(c->a, lines, sizeof *b.jobs);
+    if (!b.jobs && NOMEM(err) != RC_OK)
+        return -1;
+    while (str_split(&text, '\n', &line)) {
+        AUTO(json) struct json *j = NULL;
+        line = str_trim(line);
+        if (line.n == 0 || line.p[0] == '#')
+            continue;
+        enum rc rc = request_one(c, line, &j, err);
+        if (rc == RC_NET || rc == RC_NOMEM || rc == RC_TIMEOUT)
+            return -1;
+        if (rc != RC_OK) { /* one bad line is told and does not stop the others */
+            (void)fprintf(stderr, "%.*s: ", (int)(line.n < 200 ? line.n : 200), line.p);
+            cli_error(c, err);
+            worst = cli_exit(rc);
+            continue;
+        }
+        b.jobs[b.n++] = json_i64_or(j, "job.id", 0);
+        if (!cli_opt(c, "wait") && c->json)
+            cli_json(j);
+    }
+    return cli_opt(c, "wait") ? batch_wait(c, &b, worst, err) : worst;
+}
+
+int cli_cert_request(struct cli *c, struct err *err)
+{
+    const char *batch = cli_opt(c, "batch");
+    AUTO(json) struct json *j = NULL;
+    if (!cli_opt(c, "ca") || (!batch && c->arg_count == 0)) {
+        if (FAIL(err, RC_INPUT, BLAME_INPUT,
+                 MSG("cli.request", "name the domain names (or --batch FILE) and --ca CA",
+                     "ドメイン名（または --batch FILE）と --ca CA を指定してください")) != RC_OK)
+            return -1;
+    }
+    if (batch)
+        return request_batch(c, batch, err);
+    CLI_TRY(request_one(c, str_from(c->args[0]), &j, err));
+    return finish(c, j, err);
+}
+
+int cli_cert_list(struct cli *c, struct err *err)
+{
+    static const struct cli_column cols[] = {{"id", {"ID", "番号"}},
+                                             {"name", {"NAME", "名前"}},
+                                             {"health", {"STATE", "状態"}},
+                                             {"not_after", {"EXPIRES", "期限"}},
+                                             {"renew_at", {"RENEWAL", "更新"}},
+                                             {"ca", {"CA", "認証局"}}};
+    AUTO(json) struct json *j = NULL;
+    const char *limit = cli_opt(c, "limit"), *after = cli_opt(c, "after"), *q = cli_opt(c, "q"),
+               *state = cli_opt(c, "state");
+    const char *path = arena_printf(c->a, "/certs?limit=%s&after=%s&q=", limit ? limit : "500",
+                                    after ? after : "0");
+    path = cli_path(c, path, q ? q : "", "&state=");
+    path = path ? cli_path(c, path, state ? state : "", NULL) : NULL;
+    CLI_TRY(cli_call(c, "GET", path, STR_NONE, &j, err));
+    if (c->json)
+        cli_json(j);
+    else
+        cli_table(c, json_get(j, "items"), cols, COUNT_OF(cols));
+    return 0;
+}
+
+int cli_cert_show(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    CLI_TRY(cli_call(c, "GET", cli_path(c, "/certs/", c->args[0], NULL), STR_NONE, &j, err));
+    return show(c, j);
+}
+
+int cli_cert_renew(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    CLI_TRY(cli_call(c, "POST", cli_path(c, "/certs/", c->args[0], "/renew"), STR_NONE, &j, err));
+    return finish(c, j, err);
+}
+
+int cli_undo(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    CLI_TRY(cli_call(c, "POST", cli_path(c, "/certs/", c->args[0], "/undo"), STR_NONE, &j, err));
+    return finish(c, j, err);
+}
+
+/* A number as typed: what is none is sent as text, for the server to refuse by name. */
+static void put_number(struct json_writer *w, const char *key, const char *text)
+{
+    int64_t n;
+    if (!text)
+        return;
+    if (str_to_i64(str_from(text), INT64_MIN, INT64_MAX, &n))
+        jw_ki64(w, key, n);
+    else
+        jw_kstr(w, key, text);
+}
+
+int cli_cert_revoke(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    AUTO(buf) struct buf b = BUF(65536);
+    struct json_writer w = JSON_WRITER(&b);
+    jw_object(&w);
+    put_number(&w, "version", cli_opt(c, "version"));
+    jw_kstr(&w, "reason", cli_opt(c, "reason"));
+    jw_end_object(&w);
+    CLI_TRY(buf_ok(&b, err));
+    CLI_TRY(
+        cli_call(c, "POST", cli_path(c, "/certs/", c->args[0], "/revoke"), buf_str(&b), &j, err));
+    return finish(c, j, err);
+}
+
+int cli_cert_remove(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    CLI_TRY(cli_call(c, "DELETE", cli_path(c, "/certs/", c->args[0], NULL), STR_NONE, &j, err));
+    if (c->json)
+        cli_json(j);
+    return 0;
+}
+
+int cli_cert_import(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    AUTO(buf) struct buf b = BUF_SECRET((size_t)4 << 20), pem = BUF_SECRET((size_t)1 << 20);
+    struct json_writer w = JSON_WRITER(&b);
+    const char *password = cli_opt(c, "password-file");
+    for (size_t i = 0; i < c->arg_count; i++) {
+        struct str text;
+        CLI_TRY(cli_file(c, c->args[i], false, &text, err));
+        buf_addstr(&pem, text);
+        buf_addc(&pem, '\n');
+    }
+    CLI_TRY(buf_ok(&pem, err));
+    jw_object(&w);
+    jw_key(&w, "pem");
+    jw_strn(&w, buf_str(&pem));
+    if (cli_opt(c, "name"))
+        jw_kstr(&w, "name", cli_opt(c, "name"));
+    if (password) {
+        struct str text;
+        CLI_TRY(cli_file(c, password, true, &text, err));
+        jw_key(&w, "password");
+        jw_strn(&w, text);
+    }
+    jw_end_object(&w);
+    CLI_TRY(buf_ok(&b, err));
+    CLI_TRY(cli_call(c, "POST", "/certs/import", buf_str(&b), &j, err));
+    return show(c, j);
+}
+
+int cli_cert_export(struct cli *c, struct err *err)
+{
+    const char *format = cli_opt(c, "format");
+    struct str body;
+    const char *path = cli_path(c, "/certs/", c->args[0], "/export?format=");
+    path = path ? cli_path(c, path, format ? format : "pem", NULL) : NULL;
+    CLI_TRY(cli_raw(c, "GET", path, STR_NONE, NULL, &body, err));
+    if (c->json && (!format || strcmp(format, "pem") == 0)) {
+        AUTO(buf) struct buf b = BUF((size_t)4 << 20);
+        struct json_writer w = JSON_WRITER(&b);
+        jw_object(&w);
+        jw_key(&w, "pem");
+        jw_strn(&w, body);
+        jw_end_object(&w);
+        (void)printf("%s\n", buf_cstr(&b));
+    } else {
+        (void)fwrite(body.p, 1, body.n, stdout);
+    }
+    return 0;
+}
+
+int cli_bind(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL, *t = NULL;
+    AUTO(buf) struct buf b = BUF((size_t)1 << 20);
+    struct json_writer w = JSON_WRITER(&b);
+    CLI_TRY(cli_call(c, "GET", cli_path(c, "/targets/", c->args[1], NULL), STR_NONE, &t, err));
+    const struct target_ops *ops = target_find(json_str_or(t, "type", ""));
+    if (!ops && FAIL(err, RC_UNSUPPORTED, BLAME_INPUT,
+                     MSG("app.type", "there is no {0} type {1}; inro docs lists them",
+                         "{0} に {1} という種類はありません。inro docs で確認してください"),
+                     "target", json_str_or(t, "type", "")) != RC_OK)
+        return -1;
+    jw_object(&w);
+    jw_kstr(&w, "cert", c->args[0]);
+    jw_kstr(&w, "target", c->args[1]);
+    put_number(&w, "seq", cli_opt(c, "seq"));
+    jw_key(&w, "place");
+    CLI_TRY(cli_settings(c, ops->place_fields, "place-", &w, err));
+    jw_end_object(&w);
+    CLI_TRY(buf_ok(&b, err));
+    CLI_TRY(cli_call(c, "POST", "/bindings", buf_str(&b), &j, err));
+    return show(c, j);
+}
+
+int cli_deploy(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    AUTO(buf) struct buf b = BUF(65536);
+    struct json_writer w = JSON_WRITER(&b);
+    jw_object(&w);
+    if (cli_opt(c, "target"))
+        jw_kstr(&w, "target", cli_opt(c, "target"));
+    jw_kbool(&w, "plan", cli_opt(c, "plan") != NULL);
+    jw_end_object(&w);
+    CLI_TRY(buf_ok(&b, err));
+    CLI_TRY(
+        cli_call(c, "POST", cli_path(c, "/certs/", c->args[0], "/deploy"), buf_str(&b), &j, err));
+    if (!cli_opt(c, "plan") || !cli_opt(c, "wait") || c->json)
+        return finish(c, j, err);
+    AUTO(json) struct json *job = NULL;
+    int status = 0;
+    CLI_TRY(cli_follow(c, json_i64_or(j, "job.id", 0), &status, &job, err));
+    if (status == 0)
+        cli_details(c, json_get(job, "progress"));
+    return status;
+}

@@ -1,0 +1,111 @@
+/* ca, target and notify: the same commands over three kinds. */
+#include <stdio.h>
+#include <string.h>
+
+#include "app/cli_priv.h"
+
+static const char *base_of(const struct cli *c)
+{
+    return strcmp(c->cmd->kind, "ca") == 0       ? "/cas/"
+           : strcmp(c->cmd->kind, "target") == 0 ? "/targets/"
+                                                 : "/notifiers/";
+}
+
+static enum conn_kind kind_of(const struct cli *c)
+{
+    for (enum conn_kind k = CONN_CA; k < CONN_KINDS; k++)
+        if (strcmp(conn_kind_name(k), c->cmd->kind) == 0)
+            return k;
+    return CONN_KINDS;
+}
+
+static const char *collection(struct cli *c)
+{
+    const char *base = base_of(c);
+    return arena_str(c->a, (struct str){base, strlen(base) - 1});
+}
+
+int cli_conn_add(struct cli *c, struct err *err)
+{
+    const char *type = cli_opt(c, "type");
+    AUTO(buf) struct buf b = BUF_SECRET((size_t)4 << 20);
+    AUTO(json) struct json *j = NULL;
+    struct json_writer w = JSON_WRITER(&b);
+    const struct conn_head *h = type ? registry_head(kind_of(c), type) : NULL;
+    if (!h) {
+        if (FAIL(err, type ? RC_INPUT : RC_INPUT, BLAME_INPUT,
+                 type ? MSG("app.type", "there is no {0} type {1}; inro docs lists them",
+                            "{0} に {1} という種類はありません。inro docs で確認してください")
+                      : MSG("cli.type", "--type is needed; inro docs lists the types",
+                            "--type を指定してください。種類は inro docs で確認できます"),
+                 c->cmd->kind, type ? type : "") != RC_OK)
+            return -1;
+    }
+    jw_object(&w);
+    jw_kstr(&w, "name", c->args[0]);
+    jw_kstr(&w, "type", type);
+    jw_key(&w, "settings");
+    CLI_TRY(cli_settings(c, h->fields, NULL, &w, err));
+    jw_end_object(&w);
+    CLI_TRY(buf_ok(&b, err));
+    CLI_TRY(cli_call(c, "POST", collection(c), buf_str(&b), &j, err));
+    if (c->json)
+        cli_json(j);
+    else
+        cli_details(c, j);
+    return 0;
+}
+
+int cli_conn_list(struct cli *c, struct err *err)
+{
+    static const struct cli_column cols[] = {{"id", {"ID", "番号"}},
+                                             {"name", {"NAME", "名前"}},
+                                             {"type", {"TYPE", "種類"}},
+                                             {"updated", {"CHANGED", "更新日時"}}};
+    AUTO(json) struct json *j = NULL;
+    const char *limit = cli_opt(c, "limit"), *after = cli_opt(c, "after");
+    const char *path = arena_printf(c->a, "%s?limit=%s&after=%s", collection(c),
+                                    limit ? limit : "500", after ? after : "0");
+    CLI_TRY(cli_call(c, "GET", path, STR_NONE, &j, err));
+    if (c->json)
+        cli_json(j);
+    else
+        cli_table(c, json_get(j, "items"), cols, COUNT_OF(cols));
+    return 0;
+}
+
+int cli_conn_show(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    CLI_TRY(cli_call(c, "GET", cli_path(c, base_of(c), c->args[0], NULL), STR_NONE, &j, err));
+    if (c->json)
+        cli_json(j);
+    else
+        cli_details(c, j);
+    return 0;
+}
+
+int cli_conn_remove(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    CLI_TRY(cli_call(c, "DELETE", cli_path(c, base_of(c), c->args[0], NULL), STR_NONE, &j, err));
+    if (c->json)
+        cli_json(j);
+    return 0;
+}
+
+/* check and test: a job whose result is the answer */
+int cli_conn_job(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL, *job = NULL;
+    int status = 0;
+    const char *tail = strcmp(c->cmd->verb, "test") == 0 ? "/test" : "/check";
+    CLI_TRY(cli_call(c, "POST", cli_path(c, base_of(c), c->args[0], tail), STR_NONE, &j, err));
+    if (!cli_opt(c, "no-wait"))
+        CLI_TRY(cli_follow(c, json_i64_or(j, "job.id", 0), &status, &job, err));
+    if (c->json)
+        cli_json(job ? job : j);
+    else if (job && status == 0)
+        (void)printf("%s\n", json_str_or(job, "progress.seen", "OK"));
+    return status;
+}

@@ -1,0 +1,106 @@
+/* Inside of the command line: one struct cli per run, commands as rows. */
+#ifndef INRO_APP_CLI_PRIV_H
+#define INRO_APP_CLI_PRIV_H
+
+#include "connect/connect.h"
+
+enum {
+    EXIT_ANY = 1,
+    EXIT_USAGE = 2,
+    EXIT_INPUT = 3,
+    EXIT_NOT_FOUND = 4,
+    EXIT_REMOTE = 5,
+    EXIT_DENIED = 6,
+    EXIT_LICENCE = 7
+};
+enum { ARGS_MAX = 256 };
+
+struct cli_opt {              /* an option as typed */
+    const char *name, *value; /* value NULL: given without one */
+};
+
+struct cli {
+    struct arena *a;
+    const char *lang, *data, *server, *token;
+    bool json;
+    const struct cli_command *cmd;
+    const char *args[ARGS_MAX]; /* what is no option */
+    size_t arg_count;
+    struct cli_opt opts[ARGS_MAX];
+    size_t opt_count;
+    struct http_client *http;
+    struct egress_policy egress;
+};
+
+struct cli_option {           /* an option a command knows */
+    const char *name, *value; /* value NULL: a switch; else its placeholder */
+    struct l10n help;
+};
+
+struct cli_command {
+    const char *group, *verb, *args; /* verb NULL: the group is the command */
+    size_t min, max;
+    struct l10n help;
+    int (*run)(struct cli *c, struct err *err); /* exit status, or -1 with err set */
+    const struct cli_option *options;           /* ends with name NULL */
+    const char *kind;                           /* connector kind: routes and setting flags */
+    bool fields;                                /* takes setting flags as well */
+};
+
+extern const struct cli_command cli_commands[];
+extern const size_t cli_command_count;
+
+/* cli.c */
+int cli_exit(enum rc rc);
+bool cli_ja(const struct cli *c);
+const char *cli_text(const struct cli *c, const struct l10n *t);
+
+/* cli_args.c */
+MUST enum rc cli_parse(struct cli *c, int argc, char **argv, struct err *err);
+const char *cli_opt(const struct cli *c, const char *name); /* "" for a switch; NULL = absent */
+MUST enum rc cli_file(struct cli *c, const char *path, bool secret, struct str *ret,
+                      struct err *err);
+/* The setting flags of the command as a JSON object; `known` are the command's own options. */
+MUST enum rc cli_settings(struct cli *c, const struct field *fields, const char *prefix,
+                          struct json_writer *w, struct err *err);
+
+/* cli_call.c */
+MUST enum rc cli_call(struct cli *c, const char *method, const char *path, struct str body,
+                      struct json **ret, struct err *err);
+MUST enum rc cli_raw(struct cli *c, const char *method, const char *path, struct str body,
+                     const char *idempotency, struct str *ret, struct err *err);
+/* "/certs/" + escaped name + tail, in the arena; NULL when out of memory. */
+const char *cli_path(struct cli *c, const char *base, const char *name, const char *tail);
+/* Prints activities until the job (and the roll-out it started) ended; *ret_exit by the outcome. */
+MUST enum rc cli_follow(struct cli *c, int64_t job, int *ret_exit, struct json **ret_job,
+                        struct err *err);
+
+/* cli_print.c */
+struct cli_column {
+    const char *path;
+    struct l10n title;
+};
+void cli_json(const struct json *j);
+void cli_table(struct cli *c, const struct json *items, const struct cli_column *cols, size_t n);
+void cli_details(struct cli *c, const struct json *j);
+void cli_error(struct cli *c, const struct err *err);
+void cli_print_error(struct cli *c, const struct json *error);
+void cli_help(const char *lang, const struct cli_command *cmd, struct buf *out);
+void cli_usage(const char *lang, const char *group, struct buf *out);
+
+typedef int cli_fn(struct cli *c, struct err *err);
+cli_fn cli_conn_add, cli_conn_list, cli_conn_show, cli_conn_job, cli_conn_remove;
+cli_fn cli_cert_request, cli_cert_list, cli_cert_show, cli_cert_renew, cli_cert_revoke,
+    cli_cert_remove, cli_cert_import, cli_cert_export, cli_bind, cli_deploy, cli_undo;
+cli_fn cli_watch_add, cli_watch_list, cli_watch_now, cli_watch_remove, cli_job_list, cli_job_show,
+    cli_job_change, cli_user_list, cli_user_add, cli_user_change, cli_user_remove, cli_audit_list,
+    cli_audit_verify, cli_docs, cli_system;
+
+/* -1 with err set becomes the exit status in cli_main(). */
+#define CLI_TRY(expr)                                                                              \
+    do {                                                                                           \
+        if ((expr) != RC_OK)                                                                       \
+            return -1;                                                                             \
+    } while (0)
+
+#endif
