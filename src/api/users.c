@@ -137,14 +137,13 @@ static enum rc keep_an_admin(struct request *r, struct db *db, const struct user
     return RC_OK;
 }
 
-static enum rc save(struct request *r, struct db *db, struct user *u, struct err *err)
+static enum rc save(struct request *r, struct db **db, struct user *u, struct err *err)
 {
-    TRY(keep_an_admin(r, db, u, err));
+    TRY(keep_an_admin(r, *db, u, err));
     u->updated = r->now;
-    TRY(db_user_update(db, u, err));
-    TRY(db_session_remove_user(db, u->id, err));
-    TRY(db_commit(&db, err));
-    return RC_OK;
+    TRY(db_user_update(*db, u, err));
+    TRY(db_session_remove_user(*db, u->id, err));
+    return db_commit(db, err);
 }
 
 static enum rc run_update(struct request *r, struct err *err)
@@ -177,7 +176,7 @@ static enum rc run_update(struct request *r, struct err *err)
             u.password = hash;
             u.must_change = true;
         }
-        rc = save(r, db, &u, err);
+        rc = save(r, &db, &u, err);
     }
     if (rc != RC_OK) {
         db_rollback(&db);
