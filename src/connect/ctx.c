@@ -1,0 +1,39 @@
+/*
+ * The few things every connector asks of its context. Holds no state: what is asked is read from
+ * the context each time.
+ */
+#include "connect/ctx.h"
+
+enum rc ctx_alive(const struct ctx *ctx, struct err *err)
+{
+    CHECK(!ctx->cancel || !atomic_load(ctx->cancel), err, RC_CANCELLED, BLAME_US,
+          MSG("connect.cancelled", "stopped on request; the step will be continued later",
+              "要求により中断しました。この手順は後で再開されます"));
+    CHECK(ctx->deadline == 0 || clock_mono(ctx->clock) < ctx->deadline, err, RC_TIMEOUT,
+          BLAME_NETWORK,
+          MSG("connect.late", "the time allowed for this step is over; it will be tried again",
+              "この手順の制限時間を超えました。後で再試行されます"));
+    return RC_OK;
+}
+
+char *ctx_place(const struct ctx *ctx, const char *field)
+{
+    return arena_printf(ctx->arena, "connector/%lld/%s", (long long)ctx->connector_id, field);
+}
+
+enum rc ctx_secret(struct ctx *ctx, const char *field, struct secret_ref ref,
+                   struct buf *out_secret, struct err *err)
+{
+    if (!ref.sealed) {
+        err_field(err, field);
+        return FAIL(err, RC_INPUT, BLAME_INPUT,
+                    MSG("connect.no_secret", "{0} is not set; enter it in the settings",
+                        "{0} が設定されていません。設定画面で入力してください"),
+                    field);
+    }
+    const char *place = ctx_place(ctx, field);
+    if (!place)
+        return NOMEM(err);
+    return vault_release(ctx->vault, VAULT_SETTING, place, ref.sealed, &ctx->grant, out_secret,
+                         err);
+}
