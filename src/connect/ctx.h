@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "codec/schema.h"
 #include "net/http_client.h"
+#include "net/smtp.h"
 #include "net/ssh.h"
 #include "net/tls_probe.h"
 #include "vault/vault.h"
@@ -26,6 +27,9 @@ struct conn_shared {
     void *data;
     void (*destroy)(void *data);
 };
+
+struct host;
+struct host_settings;
 
 struct ctx {
     struct arena *arena;
@@ -44,7 +48,12 @@ struct ctx {
     /* HTTPS with the given trust (empty = system); connections are kept by the engine's thread. */
     enum rc (*http)(struct ctx *ctx, struct str roots_pem, const struct http_request *req,
                     struct http_response *ret, struct err *err);
-    /* NULL = net/ssh.h directly; tests put a fake host behind connect/host.h instead. */
+    /* NULL = this machine or SSH; tests put a fake host here (connect/host.h). */
+    enum rc (*host_open)(struct ctx *ctx, const struct host_settings *s, struct host **ret,
+                         struct err *err);
+    /* NULL = smtp_send(). */
+    enum rc (*smtp)(struct ctx *ctx, const struct smtp_mail *m, const char **ret_reply,
+                    struct err *err);
     enum rc (*probe)(struct ctx *ctx, const struct tls_probe *p, struct tls_seen *ret,
                      struct err *err);
     /* HTTP-01 answers served by our front. */

@@ -36,7 +36,7 @@ struct host { /* first member of every implementation */
     struct ctx *ctx;
 };
 
-/* Settings every SSH-reached connector shares; embed as first fields with HOST_FIELDS(S). */
+/* Settings every connector that changes files has; embed as the first member. */
 struct host_settings {
     const char *via; /* "local" or "ssh" */
     const char *host;
@@ -47,11 +47,53 @@ struct host_settings {
     const char *host_key; /* "SHA256:..." */
 };
 
-/* field_prefix: secrets' field names are "private_key" and "password". Test hook: ctx->engine may
- * provide another opener, see host_open_override in the contract tests. */
+extern const struct field_choice host_via_choices[], host_auth_choices[];
+
+/* First lines of the field table. */
+#define HOST_FIELDS                                                                                \
+    FIELD_ENUM(struct host_settings, via, .dflt = "local", .choices = host_via_choices,            \
+               .label = {"Reached by", "接続方法"},                                                \
+               .help = {"This machine itself, or another one over SSH.",                           \
+                        "本サーバー自身か、SSHで接続する別のサーバーかを選びます。"}),             \
+        FIELD_HOST(struct host_settings, host, .flags = FIELD_REQUIRED, .only_if = "via=ssh",      \
+                   .label = {"Host", "ホスト"},                                                    \
+                   .help = {"Name or address of the SSH server.",                                  \
+                            "SSHサーバーのホスト名またはアドレスです。"},                          \
+                   .example = "web1.example.jp"),                                                  \
+        FIELD_PORT(struct host_settings, port, .dflt = "22", .only_if = "via=ssh",                 \
+                   .label = {"SSH port", "SSHポート"}, .help = {"Usually 22.", "通常は22です。"}), \
+        FIELD_STR(struct host_settings, user, .flags = FIELD_REQUIRED, .only_if = "via=ssh",       \
+                  .max = 64, .label = {"SSH user", "SSHユーザー"},                                 \
+                  .help = {"Must be allowed to write the files and to reload.",                    \
+                           "ファイルの書き込みと再読み込みの権限が必要です。"},                    \
+                  .example = "deploy"),                                                            \
+        FIELD_ENUM(struct host_settings, auth, .dflt = "key", .only_if = "via=ssh",                \
+                   .choices = host_auth_choices, .label = {"Log in with", "認証方法"},             \
+                   .help = {"A private key is recommended.", "秘密鍵を推奨します。"}),             \
+        FIELD_SECRET(struct host_settings, private_key, .flags = FIELD_REQUIRED | FIELD_MULTILINE, \
+                     .only_if = "auth=key", .max = 16384,                                          \
+                     .label = {"SSH private key", "SSH秘密鍵"},                                    \
+                     .help = {"PEM or OpenSSH format, without a passphrase.",                      \
+                              "パスフレーズなしのPEMまたはOpenSSH形式です。"}),                    \
+        FIELD_SECRET(struct host_settings, password, .flags = FIELD_REQUIRED,                      \
+                     .only_if = "auth=password", .max = 1024,                                      \
+                     .label = {"SSH password", "SSHパスワード"},                                   \
+                     .help = {"Kept sealed.", "暗号化して保管します。"}),                          \
+        FIELD_STR(struct host_settings, host_key, .only_if = "via=ssh", .max = 500,                \
+                  .label = {"Host key", "ホスト鍵"},                                               \
+                  .help = {"SHA256 fingerprint of the server; the connection test shows it.",      \
+                           "サーバーのSHA256フィンガープリントです。接続テストで確認できます。"},  \
+                  .example = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU")
+
+/* Through ctx->host_open when that is set. */
 MUST enum rc host_open(struct ctx *ctx, const struct host_settings *s, struct host **ret,
                        struct err *err);
 void host_close(struct host *h); /* NULL-safe */
 void host_cleanup(struct host **h);
+
+/* The two implementations, opened by host_open(). */
+MUST enum rc host_local_open(struct ctx *ctx, struct host **ret, struct err *err);
+MUST enum rc host_ssh_open(struct ctx *ctx, const struct host_settings *s, struct host **ret,
+                           struct err *err);
 
 #endif
