@@ -16,6 +16,12 @@ enum rc ctx_alive(const struct ctx *ctx, struct err *err)
     return RC_OK;
 }
 
+enum rc field_fault(struct err *err, const char *field, enum rc rc)
+{
+    err_field(err, field);
+    return rc;
+}
+
 char *ctx_place(const struct ctx *ctx, const char *field)
 {
     return arena_printf(ctx->arena, "connector/%lld/%s", (long long)ctx->connector_id, field);
@@ -24,13 +30,12 @@ char *ctx_place(const struct ctx *ctx, const char *field)
 enum rc ctx_secret(struct ctx *ctx, const char *field, struct secret_ref ref,
                    struct buf *out_secret, struct err *err)
 {
-    if (!ref.sealed) {
-        err_field(err, field);
-        return FAIL(err, RC_INPUT, BLAME_INPUT,
-                    MSG("connect.no_secret", "{0} is not set; enter it in the settings",
-                        "{0} が設定されていません。設定画面で入力してください"),
-                    field);
-    }
+    if (!ref.sealed)
+        return field_fault(err, field,
+                           FAIL(err, RC_INPUT, BLAME_INPUT,
+                                MSG("connect.no_secret", "{0} is not set; enter it in the settings",
+                                    "{0} が設定されていません。設定画面で入力してください"),
+                                field));
     const char *place = ctx_place(ctx, field);
     if (!place)
         return NOMEM(err);

@@ -76,6 +76,8 @@ struct ctx {
 
 /* Fails with RC_CANCELLED or RC_TIMEOUT when asked to stop or late. */
 MUST enum rc ctx_alive(const struct ctx *ctx, struct err *err);
+/* return field_fault(err, "host", FAIL(...)); names the setting at fault. */
+MUST enum rc field_fault(struct err *err, const char *field, enum rc rc);
 /* The clear text of a secret setting: place "connector/<id>/<field>". A grant line is written. */
 MUST enum rc ctx_secret(struct ctx *ctx, const char *field, struct secret_ref ref,
                         struct buf *out_secret, struct err *err);

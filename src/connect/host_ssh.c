@@ -59,7 +59,7 @@ static enum rc remote_unlink(struct host *h, const char *path, struct err *err)
 
 static enum rc remote_mkdir(struct host *h, const char *path, uint32_t mode, struct err *err)
 {
-    return ssh_mkdir(ssh_of(h), path, mode, err);
+    return ssh_make_dir(ssh_of(h), path, mode, err);
 }
 
 static enum rc remote_exec(struct host *h, const char *const argv[], struct buf *out,

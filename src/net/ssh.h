@@ -58,6 +58,6 @@ MUST enum rc ssh_write_new(struct ssh *s, const char *path, struct str data, uin
  */
 MUST enum rc ssh_replace(struct ssh *s, const char *from, const char *to, struct err *err);
 MUST enum rc ssh_unlink(struct ssh *s, const char *path, struct err *err); /* absent is success */
-MUST enum rc ssh_mkdir(struct ssh *s, const char *path, uint32_t mode, struct err *err);
+MUST enum rc ssh_make_dir(struct ssh *s, const char *path, uint32_t mode, struct err *err);
 
 #endif

@@ -62,21 +62,20 @@ static enum rc check(struct ctx *ctx, const void *settings, const char **ret_see
     TRY(acme_begin(ctx, s, NULL, &a, err));
     TRY(acme_directory(&a, true, err));
     if (a.dir.eab_required && !s->eab_kid) {
-        enum rc rc = FAIL(err, RC_INPUT, BLAME_INPUT,
-                          MSG("acme.eab_needed",
-                              "this CA needs external account binding; set eab_kid and eab_hmac",
-                              "この認証局は外部アカウント連携が必要です。eab_kid と eab_hmac を"
-                              "設定してください"));
-        err_field(err, "eab_kid");
-        return rc;
+        return field_fault(
+            err, "eab_kid",
+            FAIL(err, RC_INPUT, BLAME_INPUT,
+                 MSG("acme.eab_needed",
+                     "this CA needs external account binding; set eab_kid and eab_hmac",
+                     "この認証局は外部アカウント連携が必要です。eab_kid と eab_hmac を"
+                     "設定してください")));
     }
     if (s->profile && !a.dir.profile_listed) {
-        enum rc rc = FAIL(err, RC_INPUT, BLAME_INPUT,
-                          MSG("acme.profile_unknown", "the CA does not list the profile {0}",
-                              "認証局にプロファイル {0} がありません"),
-                          s->profile);
-        err_field(err, "profile");
-        return rc;
+        return field_fault(err, "profile",
+                           FAIL(err, RC_INPUT, BLAME_INPUT,
+                                MSG("acme.profile_unknown", "the CA does not list the profile {0}",
+                                    "認証局にプロファイル {0} がありません"),
+                                s->profile));
     }
     *ret_seen = arena_printf(
         ctx->arena, "ACME directory at %s; renewal information: %s; profiles: %s", a.base.host,

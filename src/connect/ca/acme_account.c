@@ -83,14 +83,14 @@ static enum rc eab_check(const struct acme *a, struct err *err)
     if (have || (!a->dir.eab_required && !a->set->eab_kid))
         return RC_OK;
     const char *field = a->set->eab_kid ? "eab_hmac" : "eab_kid";
-    enum rc rc = FAIL(err, RC_INPUT, BLAME_INPUT,
-                      MSG("acme.eab_missing",
-                          "this CA needs external account binding; set {0} as the CA gave it",
-                          "この認証局は外部アカウント連携（EAB）が必要です。認証局から発行された "
-                          "{0} を設定してください"),
-                      field);
-    err_field(err, field);
-    return rc;
+    return field_fault(
+        err, field,
+        FAIL(err, RC_INPUT, BLAME_INPUT,
+             MSG("acme.eab_missing",
+                 "this CA needs external account binding; set {0} as the CA gave it",
+                 "この認証局は外部アカウント連携（EAB）が必要です。認証局から発行された "
+                 "{0} を設定してください"),
+             field));
 }
 
 enum rc acme_account(struct acme *a, const struct json *state, struct err *err)

@@ -48,11 +48,11 @@ static enum rc root_check(struct host *h, const char *path, struct err *err)
     TRY(h->ops->lstat(h, path, &st, err));
     if (st.is_dir || st.is_link) /* the root itself is the administrator's choice */
         return RC_OK;
-    err_field(err, "directory");
-    return FAIL(err, RC_INPUT, BLAME_INPUT,
-                MSG("webroot.missing", "the directory {0} does not exist on the host",
-                    "ホストにディレクトリ {0} がありません"),
-                path);
+    return field_fault(err, "directory",
+                       FAIL(err, RC_INPUT, BLAME_INPUT,
+                            MSG("webroot.missing", "the directory {0} does not exist on the host",
+                                "ホストにディレクトリ {0} がありません"),
+                            path));
 }
 
 static enum rc paths(struct ctx *ctx, const struct webroot *s, const struct proof *p,

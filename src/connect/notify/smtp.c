@@ -83,12 +83,11 @@ static enum rc address_check(const char *field, const char *s, struct err *err)
 {
     if (address_ok(s))
         return RC_OK;
-    enum rc rc = FAIL(err, RC_INPUT, BLAME_INPUT,
-                      MSG("smtp.address", "\"{0}\" is not a mail address",
-                          "「{0}」はメールアドレスとして正しくありません"),
-                      s ? s : "");
-    err_field(err, field);
-    return rc;
+    return field_fault(err, field,
+                       FAIL(err, RC_INPUT, BLAME_INPUT,
+                            MSG("smtp.address", "\"{0}\" is not a mail address",
+                                "「{0}」はメールアドレスとして正しくありません"),
+                            s ? s : ""));
 }
 
 static enum rc settings_check(const struct smtp_settings *s, struct err *err)

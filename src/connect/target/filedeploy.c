@@ -32,11 +32,12 @@ static enum rc add(struct filedeploy *d, enum file_kind kind, const char *path, 
     for (size_t i = 0; i < d->n; i++) {
         if (strcmp(d->f[i].path, path) != 0)
             continue;
-        err_field(err, "key_path");
-        return FAIL(err, RC_INPUT, BLAME_INPUT,
-                    MSG("files.same_path", "{0} is given twice; each file needs its own path",
-                        "{0} が重複しています。ファイルごとに別のパスを指定してください"),
-                    path);
+        return field_fault(
+            err, "key_path",
+            FAIL(err, RC_INPUT, BLAME_INPUT,
+                 MSG("files.same_path", "{0} is given twice; each file needs its own path",
+                     "{0} が重複しています。ファイルごとに別のパスを指定してください"),
+                 path));
     }
     struct fd_file *f = &d->f[d->n];
     *f = (struct fd_file){.path = path, .kind = kind, .uid = -1, .gid = -1};
@@ -57,14 +58,14 @@ static enum rc place_check(const struct file_place *p, struct err *err)
         field = "key_path";
     if (!field)
         return RC_OK;
-    enum rc rc = FAIL(err, RC_INPUT, BLAME_INPUT,
-                      MSG("files.no_path",
-                          "{0} is not set; give the certificate and key files, or a combined file",
-                          "{0} が未設定です。証明書と秘密鍵のファイル、または結合ファイルを指定して"
-                          "ください"),
-                      field);
-    err_field(err, field);
-    return rc;
+    return field_fault(
+        err, field,
+        FAIL(err, RC_INPUT, BLAME_INPUT,
+             MSG("files.no_path",
+                 "{0} is not set; give the certificate and key files, or a combined file",
+                 "{0} が未設定です。証明書と秘密鍵のファイル、または結合ファイルを指定して"
+                 "ください"),
+             field));
 }
 
 enum rc fd_open(struct ctx *ctx, const void *settings, const void *place, int64_t version,

@@ -168,11 +168,11 @@ static enum rc id_lookup(struct filedeploy *d, const char *name, bool group, int
             status = -1;
     if (status == 0 && name[0] != '-' && str_to_i64(part, 0, 0xfffffffe, ret))
         return RC_OK;
-    err_field(err, group ? "group" : "owner");
-    return FAIL(err, RC_INPUT, BLAME_INPUT,
-                MSG("files.owner", "there is no {1} \"{0}\" on the host",
-                    "ホストに {1}「{0}」は存在しません"),
-                name, group ? "group" : "user");
+    return field_fault(err, group ? "group" : "owner",
+                       FAIL(err, RC_INPUT, BLAME_INPUT,
+                            MSG("files.owner", "there is no {1} \"{0}\" on the host",
+                                "ホストに {1}「{0}」は存在しません"),
+                            name, group ? "group" : "user"));
 }
 
 static uint32_t mode_of(const char *text, uint32_t otherwise)
