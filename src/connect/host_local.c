@@ -43,19 +43,16 @@ static enum rc local_read(struct host *h, const char *path, struct buf *out, str
         return file_fail(err, path, errno);
     if (!S_ISREG(st.st_mode))
         return file_fail(err, path, EINVAL);
-    for (;;) {
-        char *p = buf_reserve(out, 4096);
-        if (!p)
-            return buf_ok(out, err);
-        ssize_t n = read(fd, p, 4096);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return file_fail(err, path, errno);
-        if (n == 0)
-            return buf_ok(out, err);
-        out->len += (size_t)n;
-    }
+    char piece[4096];
+    ssize_t n;
+    do {
+        n = read(fd, piece, sizeof piece);
+        if (n > 0)
+            buf_add(out, piece, (size_t)n);
+    } while (n > 0 || (n < 0 && errno == EINTR));
+    int e = errno;
+    mem_wipe(piece, sizeof piece); /* it may have been a key */
+    return n < 0 ? file_fail(err, path, e) : buf_ok(out, err);
 }
 
 static enum rc sync_parent(struct host *h, const char *path, struct err *err)

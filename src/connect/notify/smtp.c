@@ -21,7 +21,8 @@ struct smtp_settings {
     const char *lang, *ca_pem, *helo;
 };
 
-enum { MESSAGE_MAX = 1 << 20, WORD_BYTES = 45 }; /* "=?UTF-8?B?" + 60 + "?=" = 72 <= 75 */
+/* 39 bytes make a word of 64 characters: "Subject: " and it stay within a line of 76. */
+enum { MESSAGE_MAX = 1 << 20, WORD_BYTES = 39 };
 
 static const struct field_choice securities[] = {
     {"starttls", {"STARTTLS (usually port 587)", "STARTTLS（通常はポート587）"}},
