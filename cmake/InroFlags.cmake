@@ -22,7 +22,7 @@ add_compile_definitions(_GNU_SOURCE INRO_VERSION="${PROJECT_VERSION}" OPENSSL_NO
                         OPENSSL_API_COMPAT=30000)
 add_compile_options(
   -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2
-  -Wformat-security -Wno-format-truncation -Wvla -Wimplicit-fallthrough -Werror
+  -Wformat-security -Wvla -Wimplicit-fallthrough -Werror
   -fno-strict-aliasing -fno-delete-null-pointer-checks -ftrivial-auto-var-init=zero
   -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
 

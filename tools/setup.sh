@@ -55,6 +55,15 @@ setup_npm() { # folder
   fi
 }
 
+# The GUI's assets in web/dist, which the build embeds; made again when a source is newer.
+build_web() {
+  local stamp=web/dist/index.html
+  if [[ ! -f $stamp || -n $(find web/src web/index.html web/package-lock.json web/vite.config.ts -newer $stamp -print -quit) ]]; then
+    mkdir -p out
+    (cd web && npm run --silent build > ../out/web.log 2>&1) || { tail -20 out/web.log >&2; return 1; }
+  fi
+}
+
 # build_tree DIR [cmake options]; quiet unless it fails
 build_tree() {
   local dir=$1; shift

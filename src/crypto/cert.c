@@ -128,33 +128,37 @@ static bool read_serial(const X509 *x, struct arena *a, struct cert_info *c)
     return ok && c->serial && c->serial_der.p;
 }
 
+static bool ldh(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+static bool label_is_odd(struct str label)
+{
+    if (label.n == 0 || label.n > 63 || label.p[0] == '-' || label.p[label.n - 1] == '-')
+        return true;
+    for (size_t i = 0; i < label.n; i++)
+        if (!ldh(label.p[i]))
+            return true;
+    return false;
+}
+
 /* What a public CA may put into a SAN: LDH labels, at most a leftmost "*.", no IP as dNSName. */
 static bool dns_is_odd(const char *name, size_t n)
 {
-    size_t label = 0, dots = 0, digits = 0;
-    if (n == 0 || n > 253)
+    struct str rest = {name, n}, label;
+    size_t labels = 0;
+    if (n == 0 || n > 253 || name[n - 1] == '.')
         return true;
-    for (size_t i = 0; i < n; i++) {
-        char c = name[i];
-        bool alnum = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        digits += c >= '0' && c <= '9';
-        if (c == '.') {
-            if (label == 0 || label > 63 || name[i - 1] == '-')
-                return true;
-            label = 0;
-            dots++;
-            continue;
-        }
-        if (c == '*' && i == 0 && n > 2 && name[1] == '.') {
-            label++;
-            continue;
-        }
-        if (!alnum && !(c == '-' && label > 0) && c != '_')
+    if (strspn(name, "0123456789.") == n)
+        return true;
+    while (str_split(&rest, '.', &label)) {
+        bool wild = labels == 0 && str_eq(label, STR("*"));
+        if (!wild && label_is_odd(label))
             return true;
-        label++;
+        labels++;
     }
-    bool wild = name[0] == '*';
-    return label == 0 || label > 63 || dots < (wild ? 2u : 1u) || digits + dots == n;
+    return labels < (name[0] == '*' ? 3u : 2u);
 }
 
 static const char *san_text(const GENERAL_NAME *g, struct arena *a, unsigned *odd)
