@@ -44,6 +44,11 @@ static bool next_field(struct str *rest, uint8_t *ret_tag, struct str *ret_value
     return true;
 }
 
+bool ipc_next(struct ipc_walk *w, uint8_t *ret_tag, struct str *ret_value)
+{
+    return next_field(&w->rest, ret_tag, ret_value);
+}
+
 bool ipc_get(struct str payload, uint8_t tag, size_t nth, struct str *ret)
 {
     uint8_t t;

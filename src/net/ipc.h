@@ -44,6 +44,11 @@ void ipc_put_i64(struct buf *b, uint8_t tag, int64_t v);
 /* Reading: nth occurrence of tag; false when absent or malformed. */
 bool ipc_get(struct str payload, uint8_t tag, size_t nth, struct str *ret);
 bool ipc_get_i64(struct str payload, uint8_t tag, int64_t *ret);
+/* Field by field: struct ipc_walk w = {payload}; while (ipc_next(&w, &tag, &value)) ... */
+struct ipc_walk {
+    struct str rest;
+};
+bool ipc_next(struct ipc_walk *w, uint8_t *ret_tag, struct str *ret_value);
 /* Checks the whole payload's structure. */
 bool ipc_valid(struct str payload);
 /* Parses one received datagram (fuzzed). */

@@ -1,0 +1,315 @@
+/*
+ * What the vault does, as one table. Every operation opens what it needs by usage and place, works,
+ * and leaves nothing clear behind. Only VC_RELEASE answers with clear text.
+ */
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/mem.h"
+#include "crypto/digest.h"
+#include "crypto/jws.h"
+#include "vault/keycache.h"
+#include "vault/vault_priv.h"
+
+enum { CLEAR_MAX = 128 * 1024, KEY_DER_MAX = 16 * 1024 };
+
+static const char *usage_name(enum vault_usage u)
+{
+    static const char *const names[] = {NULL, "tls-key", "acme-key", "ca-key", "setting"};
+    return (unsigned)u < COUNT_OF(names) ? names[u] : NULL;
+}
+
+static enum rc corrupt(struct err *err)
+{
+    return FAIL(err, RC_CORRUPT, BLAME_US,
+                MSG("vault.corrupt", "a stored secret is damaged or belongs elsewhere",
+                    "保存された秘密情報が壊れているか、別の場所のものです"));
+}
+
+static enum rc aad_of(struct vault_req *q, enum vault_usage usage, struct str *ret, struct err *err)
+{
+    const char *aad =
+        usage_name(usage) ? arena_printf(q->a, "%s:%s", usage_name(usage), q->place) : NULL;
+    if (!aad)
+        return NOMEM(err);
+    *ret = str_from(aad);
+    return RC_OK;
+}
+
+static enum rc seal(struct vault_req *q, enum vault_usage usage, struct str clear, struct err *err)
+{
+    AUTO(buf) struct buf blob = BUF(CLEAR_MAX + 256);
+    AUTO(buf) struct buf text = BUF(2 * CLEAR_MAX);
+    struct str aad;
+    TRY(aad_of(q, usage, &aad, err));
+    TRY(envelope_seal(vault_master(q->server), aad, clear, &blob, err));
+    base64_add(&text, blob.p, blob.len);
+    TRY(buf_ok(&text, err));
+    ipc_put(q->out, VT_SEALED, buf_str(&text));
+    return RC_OK;
+}
+
+static enum rc open_sealed(struct vault_req *q, enum vault_usage usage, struct buf *out_secret,
+                           struct err *err)
+{
+    AUTO(buf) struct buf blob = BUF(CLEAR_MAX + 256);
+    struct str aad;
+    TRY(aad_of(q, usage, &aad, err));
+    if (!q->sealed || !base64_decode(str_from(q->sealed), &blob) || blob.bad != RC_OK)
+        return corrupt(err);
+    return envelope_open(vault_master(q->server), aad, buf_str(&blob), out_secret, err);
+}
+
+static enum rc open_key(struct vault_req *q, enum vault_usage usage, struct key **ret,
+                        struct err *err)
+{
+    AUTO(buf) struct buf der = BUF_SECRET(KEY_DER_MAX);
+    TRY(open_sealed(q, usage, &der, err));
+    return key_from_der(buf_str(&der), ret, err);
+}
+
+static enum rc key_id(struct vault_req *q, enum vault_usage usage, unsigned char ret[32],
+                      struct err *err)
+{
+    const char *all =
+        arena_printf(q->a, "%d:%s:%s", (int)usage, q->place, q->sealed ? q->sealed : "");
+    if (!all)
+        return NOMEM(err);
+    sha256(str_from(all), ret);
+    return RC_OK;
+}
+
+/* A key that signs often; give it back with key_cache_release(). */
+static enum rc borrow_key(struct vault_req *q, enum vault_usage usage, struct cached_key **ret,
+                          struct err *err)
+{
+    unsigned char id[32];
+    struct key_cache *c = vault_key_cache(q->server);
+    TRY(key_id(q, usage, id, err));
+    *ret = key_cache_find(c, id);
+    if (*ret)
+        return RC_OK;
+    struct key *key = NULL;
+    TRY(open_key(q, usage, &key, err));
+    *ret = key_cache_put(c, id, key);
+    return *ret ? RC_OK : NOMEM(err);
+}
+
+static enum rc put_key(struct vault_req *q, const struct key *key, struct err *err)
+{
+    AUTO(buf) struct buf der = BUF_SECRET(KEY_DER_MAX);
+    AUTO(buf) struct buf spki = BUF(4096);
+    TRY(key_to_der(key, &der, err));
+    TRY(key_spki(key, &spki, err));
+    TRY(seal(q, q->usage, buf_str(&der), err));
+    ipc_put(q->out, VT_DATA, buf_str(&spki));
+    return RC_OK;
+}
+
+static struct str data_of(const struct vault_req *q)
+{
+    struct str s = STR("");
+    (void)ipc_get(q->payload, VT_DATA, 0, &s);
+    return s;
+}
+
+static enum rc op_ping(struct vault_req *q, struct err *err)
+{
+    (void)q, (void)err;
+    return RC_OK;
+}
+
+static enum rc op_generate(struct vault_req *q, struct err *err)
+{
+    AUTO(key) struct key *key = NULL;
+    int64_t alg = 0;
+    if (!ipc_get_i64(q->payload, VT_ALG, &alg) || !key_alg_name((enum key_alg)alg))
+        return corrupt(err);
+    TRY(key_generate((enum key_alg)alg, &key, err));
+    return put_key(q, key, err);
+}
+
+static enum rc op_import_key(struct vault_req *q, struct err *err)
+{
+    AUTO(key) struct key *key = NULL;
+    bool bad = false;
+    const char *password = get_text(q->payload, VT_PASSWORD, 0, q->a, &bad);
+    if (bad)
+        return NOMEM(err);
+    TRY(key_from_pem(data_of(q), password, &key, err));
+    return put_key(q, key, err);
+}
+
+static enum rc op_seal(struct vault_req *q, struct err *err)
+{
+    return seal(q, VAULT_SETTING, data_of(q), err);
+}
+
+static enum rc op_csr(struct vault_req *q, struct err *err)
+{
+    AUTO(key) struct key *key = NULL;
+    AUTO(buf) struct buf der = BUF(CLEAR_MAX);
+    struct csr_spec spec = {0};
+    int64_t flags = 0;
+    bool bad = false;
+    get_subject(q->payload, q->a, &spec.subject, &bad);
+    spec.dns = get_names(q->payload, VT_DNS, q->a, &spec.dns_count, &bad);
+    spec.ips = get_names(q->payload, VT_IP, q->a, &spec.ip_count, &bad);
+    (void)ipc_get_i64(q->payload, VT_FLAGS, &flags);
+    spec.must_staple = flags & VF_MUST_STAPLE;
+    if (bad)
+        return NOMEM(err);
+    TRY(open_key(q, VAULT_TLS_KEY, &key, err));
+    TRY(csr_build(key, &spec, &der, err));
+    ipc_put(q->out, VT_DATA, buf_str(&der));
+    return RC_OK;
+}
+
+static enum rc put_jwk(struct vault_req *q, const struct key *key, struct err *err)
+{
+    AUTO(buf) struct buf jwk = BUF(4096);
+    AUTO(buf) struct buf thumb = BUF(256);
+    enum key_alg alg;
+    if (!key_alg_of(key, &alg))
+        return corrupt(err);
+    TRY(jwk_public(key, &jwk, err));
+    TRY(jwk_thumbprint(key, &thumb, err));
+    ipc_put(q->out, VT_DATA, buf_str(&jwk));
+    ipc_put(q->out, VT_THUMBPRINT, buf_str(&thumb));
+    ipc_put_i64(q->out, VT_ALG, alg);
+    return RC_OK;
+}
+
+static enum rc put_jws(struct vault_req *q, const struct key *key, struct err *err)
+{
+    AUTO(buf) struct buf sig = BUF(4096);
+    TRY(jws_sign(key, data_of(q), &sig, err));
+    ipc_put(q->out, VT_DATA, buf_str(&sig));
+    return RC_OK;
+}
+
+static enum rc with_acme_key(struct vault_req *q,
+                             enum rc (*put)(struct vault_req *, const struct key *, struct err *),
+                             struct err *err)
+{
+    struct cached_key *k = NULL;
+    TRY(borrow_key(q, VAULT_ACME_KEY, &k, err));
+    enum rc rc = put(q, cached_key_of(k), err);
+    key_cache_release(vault_key_cache(q->server), k);
+    return rc;
+}
+
+static enum rc op_jwk(struct vault_req *q, struct err *err)
+{
+    return with_acme_key(q, put_jwk, err);
+}
+
+static enum rc op_jws(struct vault_req *q, struct err *err)
+{
+    return with_acme_key(q, put_jws, err);
+}
+
+static enum rc op_hs256(struct vault_req *q, struct err *err)
+{
+    AUTO(buf) struct buf text = BUF_SECRET(CLEAR_MAX);
+    AUTO(buf) struct buf mac_key = BUF_SECRET(4096);
+    AUTO(buf) struct buf sig = BUF(256);
+    TRY(open_sealed(q, VAULT_SETTING, &text, err));
+    CHECK(base64url_decode(str_trim(buf_str(&text)), &mac_key) && mac_key.len > 0, err, RC_INPUT,
+          BLAME_INPUT,
+          MSG("vault.eab", "the EAB HMAC key is not base64url text as the CA gave it",
+              "EAB の HMAC キーが、認証局から渡された base64url 形式ではありません"));
+    TRY(jws_hs256(buf_str(&mac_key), data_of(q), &sig, err));
+    ipc_put(q->out, VT_DATA, buf_str(&sig));
+    return RC_OK;
+}
+
+static bool issue_spec_of(struct vault_req *q, struct issue_spec *s)
+{
+    int64_t flags = 0, path_len = -1;
+    bool bad = false;
+    get_subject(q->payload, q->a, &s->subject, &bad);
+    s->dns = get_names(q->payload, VT_DNS, q->a, &s->dns_count, &bad);
+    s->ips = get_names(q->payload, VT_IP, q->a, &s->ip_count, &bad);
+    s->crl_url = get_text(q->payload, VT_CRL_URL, 0, q->a, &bad);
+    s->issuer_url = get_text(q->payload, VT_ISSUER_URL, 0, q->a, &bad);
+    bad = bad || !ipc_get_i64(q->payload, VT_FLAGS, &flags) ||
+          !ipc_get_i64(q->payload, VT_PATH_LEN, &path_len) ||
+          !ipc_get_i64(q->payload, VT_NOT_BEFORE, &s->not_before) ||
+          !ipc_get_i64(q->payload, VT_NOT_AFTER, &s->not_after);
+    s->ca = flags & VF_CA;
+    s->server_auth = flags & VF_SERVER_AUTH;
+    s->client_auth = flags & VF_CLIENT_AUTH;
+    s->path_len = (int)path_len;
+    return !bad;
+}
+
+static enum rc op_issue(struct vault_req *q, struct err *err)
+{
+    AUTO(key) struct key *key = NULL;
+    AUTO(buf) struct buf der = BUF(CERT_MAX_BYTES);
+    struct issue_spec spec = {0};
+    struct str issuer = STR("");
+    (void)ipc_get(q->payload, VT_CERT, 0, &issuer);
+    if (!issue_spec_of(q, &spec))
+        return corrupt(err);
+    TRY(open_key(q, VAULT_CA_KEY, &key, err));
+    TRY(cert_issue(key, issuer, data_of(q), &spec, &der, err));
+    ipc_put(q->out, VT_DATA, buf_str(&der));
+    return RC_OK;
+}
+
+static enum rc op_release(struct vault_req *q, struct err *err)
+{
+    AUTO(buf) struct buf clear = BUF_SECRET(CLEAR_MAX);
+    if (q->usage == VAULT_TLS_KEY) {
+        AUTO(key) struct key *key = NULL;
+        TRY(open_key(q, VAULT_TLS_KEY, &key, err));
+        TRY(key_to_pem(key, &clear, err));
+    } else {
+        TRY(open_sealed(q, VAULT_SETTING, &clear, err));
+    }
+    TRY(vault_grant_write(q, err));
+    ipc_put(q->out, VT_DATA, buf_str(&clear));
+    return RC_OK;
+}
+
+static enum rc op_check(struct vault_req *q, struct err *err)
+{
+    unsigned char id[32] = {0};
+    if (q->usage == VAULT_SETTING) {
+        AUTO(buf) struct buf clear = BUF_SECRET(CLEAR_MAX);
+        TRY(open_sealed(q, VAULT_SETTING, &clear, err));
+    } else {
+        AUTO(key) struct key *key = NULL;
+        TRY(open_key(q, q->usage, &key, err));
+        TRY(key_spki_sha256(key, id, err));
+    }
+    ipc_put(q->out, VT_DATA, (struct str){(const char *)id, sizeof id});
+    return RC_OK;
+}
+
+enum {
+    KEYS = 1u << VAULT_TLS_KEY | 1u << VAULT_ACME_KEY | 1u << VAULT_CA_KEY,
+    RELEASED = 1u << VAULT_TLS_KEY | 1u << VAULT_SETTING,
+    ALL = KEYS | RELEASED
+};
+
+static const struct vault_op ops[VC_END - VC_PING] = {
+    [VC_PING - VC_PING] = {op_ping, true, false, 0},
+    [VC_GENERATE - VC_PING] = {op_generate, false, true, KEYS},
+    [VC_IMPORT_KEY - VC_PING] = {op_import_key, true, true, KEYS},
+    [VC_SEAL - VC_PING] = {op_seal, true, true, 0},
+    [VC_CSR - VC_PING] = {op_csr, false, true, 0},
+    [VC_JWK - VC_PING] = {op_jwk, false, true, 0},
+    [VC_JWS - VC_PING] = {op_jws, false, true, 0},
+    [VC_HS256 - VC_PING] = {op_hs256, false, true, 0},
+    [VC_ISSUE - VC_PING] = {op_issue, false, true, 0},
+    [VC_RELEASE - VC_PING] = {op_release, false, true, RELEASED},
+    [VC_CHECK - VC_PING] = {op_check, true, true, ALL},
+};
+
+const struct vault_op *vault_op_find(int kind)
+{
+    return kind >= VC_PING && kind < VC_END ? &ops[kind - VC_PING] : NULL;
+}
