@@ -109,49 +109,6 @@ static enum rc run_create(struct request *r, struct err *err)
     return view_created(r, &c, job, err);
 }
 
-static enum rc list_page(struct request *r, struct cert_filter *f, const char *state, int64_t limit,
-                         int64_t *ret_next, struct err *err)
-{
-    int64_t shown = 0;
-    for (;;) {
-        struct cert_page page;
-        TRY(db_cert_list(r->db, f, r->a, &page, err));
-        for (size_t i = 0; i < page.n; i++) {
-            enum cert_health h = HEALTH_NEW;
-            f->after = page.v[i].id;
-            if (state)
-                TRY(cert_state(r, &page.v[i], &h, err));
-            if (state && strcmp(cert_health_name(h), state) != 0)
-                continue;
-            TRY(view_cert(r, &page.v[i], false, err));
-            if (++shown == limit) {
-                bool more = i + 1 < page.n || page.n == (size_t)f->limit;
-                *ret_next = more ? f->after : 0;
-                return RC_OK;
-            }
-        }
-        if (page.n < (size_t)f->limit)
-            return RC_OK;
-    }
-}
-
-static enum rc run_list(struct request *r, struct err *err)
-{
-    int64_t after, limit, next = 0;
-    TRY(r_query_int(r, "after", 0, INT64_MAX, 0, &after, err));
-    TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
-    struct cert_filter f = {r_query(r, "q"), after, (int)limit};
-    CHECK(!f.text || strlen(f.text) <= 256, err, RC_INPUT, BLAME_INPUT,
-          MSG("api.q_long", "the search text is longer than 256 bytes",
-              "検索文字列は 256 バイト以下にしてください"));
-    jw_object(&r->w);
-    jw_key(&r->w, "items");
-    jw_array(&r->w);
-    TRY(list_page(r, &f, r_query(r, "state"), limit, &next, err));
-    view_page_end(&r->w, next);
-    return RC_OK;
-}
-
 static enum rc run_get(struct request *r, struct err *err)
 {
     struct cert c;
@@ -381,15 +338,13 @@ static const struct field update_fields[] = {
     FIELD_INT(struct cert_in, revision, .min = 1, .max = INT64_MAX, .label = {"Revision", "版数"}),
     FIELD_END};
 
+/* certs_list.c */
+route_fn cert_list;
 /* import.c */
 route_fn cert_import;
-extern const struct field cert_import_fields[];
-struct import_in {
-    const char *pem, *name, *password;
-};
 
 static const struct route rows[] = {
-    {"cert.list", "GET", "/certs", PERM(PERM_VIEW), ROUTE_READ, run_list,
+    {"cert.list", "GET", "/certs", PERM(PERM_VIEW), ROUTE_READ, cert_list,
      .summary = {"List the certificates", "証明書を一覧する"}},
     {"cert.create", "POST", "/certs", PERM(PERM_OPERATE), ROUTE_WRITE, run_create,
      .summary = {"Add a certificate and apply for it", "証明書を登録して申請する"},

@@ -135,10 +135,12 @@ static enum rc run_remove(struct request *r, struct err *err)
     return RC_OK;
 }
 
-static void view_deployment(struct json_writer *w, const struct deployment *d)
+static void view_deployment(struct request *r, const struct deployment *d)
 {
+    struct json_writer *w = &r->w;
     jw_ki64(w, "id", d->id);
     jw_ki64(w, "cert", d->cert_id);
+    view_cert_name(r, d->cert_id);
     jw_ki64(w, "version", d->version_id);
     jw_ki64(w, "previous", d->previous_id);
     jw_ki64(w, "job", d->job_id);
@@ -164,11 +166,23 @@ static enum rc run_deployments(struct request *r, struct err *err)
     jw_array(&r->w);
     for (size_t i = 0; i < list.n; i++) {
         jw_object(&r->w);
-        view_deployment(&r->w, &list.v[i]);
+        view_deployment(r, &list.v[i]);
         jw_end_object(&r->w);
     }
     view_page_end(&r->w, list.n == (size_t)limit ? list.v[list.n - 1].id : 0);
     return RC_OK;
+}
+
+/* What the target of a binding is called; NULL when either is gone. */
+static const char *target_of(struct request *r, int64_t binding)
+{
+    struct binding b;
+    struct connector c;
+    struct err none;
+    enum rc rc = db_binding_get(r->db, binding, r->a, &b, &none);
+    if (rc == RC_OK)
+        rc = db_connector_get(r->db, b.target_id, r->a, &c, &none);
+    return rc == RC_OK ? c.name : NULL;
 }
 
 static enum rc run_deployment(struct request *r, struct err *err)
@@ -181,7 +195,7 @@ static enum rc run_deployment(struct request *r, struct err *err)
     TRY(db_deployment_get(r->db, id, r->a, &d, err));
     TRY(db_item_list(r->db, id, r->a, &items, err));
     jw_object(w);
-    view_deployment(w, &d);
+    view_deployment(r, &d);
     jw_key(w, "items");
     jw_array(w);
     for (size_t i = 0; i < items.n; i++) {
@@ -189,6 +203,7 @@ static enum rc run_deployment(struct request *r, struct err *err)
         jw_object(w);
         jw_ki64(w, "id", t->id);
         jw_ki64(w, "binding", t->binding_id);
+        jw_kstr(w, "target", target_of(r, t->binding_id));
         jw_kstr(w, "state", item_state_name(t->state));
         view_raw(w, "plan", t->plan);
         view_error(w, "error", t->error);

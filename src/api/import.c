@@ -8,10 +8,6 @@
 #include "base/base64.h"
 #include "crypto/digest.h"
 
-struct import_in {
-    const char *pem, *name, *password;
-};
-extern const struct field cert_import_fields[];
 const struct field cert_import_fields[] = {
     FIELD_TEXT(struct import_in, pem, .flags = FIELD_REQUIRED, .max = (int64_t)1 << 20,
                .label = {"Certificate (and key) as PEM", "証明書（と鍵）の PEM"}),

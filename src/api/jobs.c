@@ -24,13 +24,17 @@ static enum rc run_list(struct request *r, struct err *err)
                            .subject = r_query(r, "subject"),
                            .only_open = query_true(r, "open"),
                            .before = before,
-                           .limit = (int)limit};
+                           .limit = (int)limit,
+                           .no_routine = query_true(r, "work")};
+    for (int s = JOB_READY; r_query(r, "state") && s <= JOB_CANCELLED; s++)
+        if (strcmp(job_state_name((enum job_state)s), r_query(r, "state")) == 0)
+            f.in_state = s + 1;
     TRY(db_job_list(r->db, &f, r->a, &list, err));
     jw_object(&r->w);
     jw_key(&r->w, "items");
     jw_array(&r->w);
     for (size_t i = 0; i < list.n; i++)
-        view_job(&r->w, &list.v[i]);
+        view_job(r, &list.v[i]);
     view_page_end(&r->w, list.n == (size_t)limit ? list.v[list.n - 1].id : 0);
     return RC_OK;
 }
@@ -75,7 +79,7 @@ static enum rc run_get(struct request *r, struct err *err)
         seen = events_seen(r->api);
         TRY(look(r, id, &j, err));
     }
-    view_job(&r->w, &j);
+    view_job(r, &j);
     return RC_OK;
 }
 
@@ -85,7 +89,7 @@ static enum rc changed(struct request *r, int64_t id, struct err *err)
     TRY(db_job_get(r->db, id, r->a, &j, err));
     r_event(r, "job", id);
     r->wake = true;
-    view_job(&r->w, &j);
+    view_job(r, &j);
     return RC_OK;
 }
 
@@ -113,12 +117,18 @@ static enum rc run_orders(struct request *r, struct err *err)
     int64_t after, limit;
     TRY(r_query_int(r, "after", 0, INT64_MAX, 0, &after, err));
     TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
-    TRY(db_order_list(r->db, 0, query_true(r, "open"), after, (int)limit, r->a, &list, err));
+    if (r_query(r, "before")) {
+        int64_t before;
+        TRY(r_query_int(r, "before", 0, INT64_MAX, 0, &before, err));
+        TRY(db_order_list_down(r->db, query_true(r, "open"), before, (int)limit, r->a, &list, err));
+    } else {
+        TRY(db_order_list(r->db, 0, query_true(r, "open"), after, (int)limit, r->a, &list, err));
+    }
     jw_object(&r->w);
     jw_key(&r->w, "items");
     jw_array(&r->w);
     for (size_t i = 0; i < list.n; i++)
-        view_order(&r->w, &list.v[i]);
+        view_order(r, &list.v[i]);
     view_page_end(&r->w, list.n == (size_t)limit ? list.v[list.n - 1].id : 0);
     return RC_OK;
 }
@@ -129,17 +139,19 @@ static enum rc run_order(struct request *r, struct err *err)
     struct order o;
     TRY(r_id(r->params[0], &id, err));
     TRY(db_order_get(r->db, id, r->a, &o, err));
-    view_order(&r->w, &o);
+    view_order(r, &o);
     return RC_OK;
 }
 
-static void view_delivery(struct json_writer *w, const struct delivery *d, const struct notice *n)
+static void view_delivery(struct request *r, const struct delivery *d, const struct notice *n)
 {
+    struct json_writer *w = &r->w;
     jw_object(w);
     jw_ki64(w, "id", d->id);
     jw_ki64(w, "notice", d->notice_id);
     jw_kstr(w, "event", n->event);
     jw_kstr(w, "subject", n->subject);
+    view_subject_name(r, n->subject);
     jw_ki64(w, "notifier", d->notifier_id);
     jw_kstr(w, "lang", d->lang);
     jw_kstr(w, "state", d->state);
@@ -169,13 +181,14 @@ static enum rc run_deliveries(struct request *r, struct err *err)
         last = list.v[i].notice_id;
         TRY(db_notice_get(r->db, last, r->a, &n, err));
         if (!notices) {
-            view_delivery(&r->w, &list.v[i], &n);
+            view_delivery(r, &list.v[i], &n);
             continue;
         }
         jw_object(&r->w);
         jw_ki64(&r->w, "id", n.id);
         jw_kstr(&r->w, "event", n.event);
         jw_kstr(&r->w, "subject", n.subject);
+        view_subject_name(r, n.subject);
         view_raw(&r->w, "data", n.data);
         jw_ktime(&r->w, "created", n.created);
         jw_end_object(&r->w);

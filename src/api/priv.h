@@ -70,7 +70,7 @@ struct route_set {
     size_t n;
 };
 extern const struct route_set routes_session, routes_system, routes_connector, routes_cert,
-    routes_deploy, routes_job, routes_watch, routes_user;
+    routes_deploy, routes_job, routes_watch, routes_user, routes_screen;
 const struct route_set *const *api_route_sets(size_t *ret_n);
 #define ROUTE_SET(name, rows) const struct route_set name = {rows, COUNT_OF(rows)}
 
@@ -138,9 +138,13 @@ MUST enum rc encode_text(struct request *r, const struct field *fields, const vo
 /* view.c: records as JSON */
 void view_error(struct json_writer *w, const char *key, const char *stored);
 void view_raw(struct json_writer *w, const char *key, const char *json);
-void view_job(struct json_writer *w, const struct job *j);
+void view_job(struct request *r, const struct job *j);
 void view_page_end(struct json_writer *w, int64_t next);
-void view_order(struct json_writer *w, const struct order *o);
+void view_order(struct request *r, const struct order *o);
+/* "cert_name": what the certificate is called, null when it is gone. */
+void view_cert_name(struct request *r, int64_t cert_id);
+/* "subject_name": what "cert/12", "target/3" ... is called; null when it is gone. */
+void view_subject_name(struct request *r, const char *subject);
 MUST enum rc view_cert(struct request *r, const struct cert *c, bool detail, struct err *err);
 MUST enum rc view_binding(struct request *r, const struct binding *b, struct err *err);
 MUST enum rc view_job_answer(struct request *r, int64_t id, struct err *err); /* {"job":..} */
@@ -160,6 +164,12 @@ struct policy_in {
     bool allow_loss, auto_renew;
 };
 extern const struct field cert_fields[], policy_fields[];
+
+/* import.c */
+extern const struct field cert_import_fields[];
+struct import_in {
+    const char *pem, *name, *password;
+};
 MUST enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert *c,
                              struct err *err);
 

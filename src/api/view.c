@@ -30,12 +30,58 @@ void view_page_end(struct json_writer *w, int64_t next)
     jw_end_object(w);
 }
 
-void view_job(struct json_writer *w, const struct job *j)
+/* A record's name in a transaction of its own when the handler has none (long polls). */
+static enum rc subject_name(struct request *r, struct db *db, const char *subject, const char **ret)
 {
+    struct err none;
+    struct str rest = str_from(subject), kind;
+    int64_t id = 0;
+    *ret = NULL;
+    if (!rest.p || !str_split(&rest, '/', &kind) || !text_is_id(rest.p, &id))
+        return RC_OK;
+    if (str_eq(kind, STR("cert"))) {
+        struct cert c;
+        TRY(db_cert_get(db, id, r->a, &c, &none));
+        *ret = c.name;
+    } else if (str_eq(kind, STR("endpoint"))) {
+        struct endpoint e;
+        TRY(db_endpoint_get(db, id, r->a, &e, &none));
+        *ret = arena_printf(r->a, "%s:%lld", e.host, (long long)e.port);
+    } else {
+        struct connector c;
+        TRY(db_connector_get(db, id, r->a, &c, &none));
+        *ret = c.name;
+    }
+    return RC_OK;
+}
+
+void view_subject_name(struct request *r, const char *subject)
+{
+    AUTO(db) struct db *db = NULL;
+    struct err none;
+    const char *name = NULL;
+    enum rc rc = r->db ? RC_OK : store_read(r->api->o.store, &db, &none);
+    if (rc == RC_OK)
+        rc = subject_name(r, r->db ? r->db : db, subject, &name);
+    jw_kstr(&r->w, "subject_name", rc == RC_OK ? name : NULL);
+}
+
+void view_cert_name(struct request *r, int64_t cert_id)
+{
+    struct cert c = {0};
+    struct err none;
+    enum rc rc = db_cert_get(r->db, cert_id, r->a, &c, &none);
+    jw_kstr(&r->w, "cert_name", rc == RC_OK ? c.name : NULL);
+}
+
+void view_job(struct request *r, const struct job *j)
+{
+    struct json_writer *w = &r->w;
     jw_object(w);
     jw_ki64(w, "id", j->id);
     jw_kstr(w, "kind", j->kind);
     jw_kstr(w, "subject", j->subject);
+    view_subject_name(r, j->subject);
     jw_kstr(w, "step", j->step);
     jw_kstr(w, "state", job_state_name(j->state));
     jw_key(w, "activity");
@@ -62,15 +108,17 @@ enum rc view_job_answer(struct request *r, int64_t id, struct err *err)
     struct job j;
     TRY(db_job_get(r->db, id, r->a, &j, err));
     jw_key(&r->w, "job");
-    view_job(&r->w, &j);
+    view_job(r, &j);
     return RC_OK;
 }
 
-void view_order(struct json_writer *w, const struct order *o)
+void view_order(struct request *r, const struct order *o)
 {
+    struct json_writer *w = &r->w;
     jw_object(w);
     jw_ki64(w, "id", o->id);
     jw_ki64(w, "cert", o->cert_id);
+    view_cert_name(r, o->cert_id);
     jw_ki64(w, "version", o->version_id);
     jw_ki64(w, "ca", o->ca_id);
     jw_ki64(w, "job", o->job_id);
@@ -257,7 +305,7 @@ static enum rc view_history(struct request *r, const struct cert *c, struct err 
     jw_key(w, "orders");
     jw_array(w);
     for (size_t i = orders.n; i > 0; i--)
-        view_order(w, &orders.v[i - 1]);
+        view_order(r, &orders.v[i - 1]);
     jw_end_array(w);
     jw_key(w, "deployments");
     jw_array(w);

@@ -27,8 +27,9 @@ static const struct field endpoint_fields[] = {
                .label = {"Look every", "確認間隔"}),
     FIELD_END};
 
-static void view_endpoint(struct json_writer *w, const struct endpoint *e)
+static void view_endpoint(struct request *r, const struct endpoint *e)
 {
+    struct json_writer *w = &r->w;
     jw_object(w);
     jw_ki64(w, "id", e->id);
     jw_kstr(w, "host", e->host);
@@ -40,6 +41,7 @@ static void view_endpoint(struct json_writer *w, const struct endpoint *e)
         jw_i64(w, e->cert_id);
     else
         jw_null(w);
+    view_cert_name(r, e->cert_id);
     jw_ki64(w, "every", e->every);
     jw_ktime(w, "next_at", e->next_at);
     jw_kstr(w, "state", e->state);
@@ -81,7 +83,7 @@ static enum rc run_create(struct request *r, struct err *err)
     r_event(r, "endpoint", e.id);
     r->wake = true;
     r->status = 201;
-    view_endpoint(&r->w, &e);
+    view_endpoint(r, &e);
     return RC_OK;
 }
 
@@ -95,12 +97,16 @@ static enum rc run_list(struct request *r, struct err *err)
     TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
     if (cert)
         TRY(find_cert(r, cert, &c, err));
-    TRY(db_endpoint_list(r->db, c.id, after, (int)limit, r->a, &list, err));
+    if (r_query(r, "state") || r_query(r, "q"))
+        TRY(db_endpoint_search(r->db, r_query(r, "state"), r_query(r, "q"), after, (int)limit, r->a,
+                               &list, err));
+    else
+        TRY(db_endpoint_list(r->db, c.id, after, (int)limit, r->a, &list, err));
     jw_object(&r->w);
     jw_key(&r->w, "items");
     jw_array(&r->w);
     for (size_t i = 0; i < list.n; i++)
-        view_endpoint(&r->w, &list.v[i]);
+        view_endpoint(r, &list.v[i]);
     view_page_end(&r->w, list.n == (size_t)limit ? list.v[list.n - 1].id : 0);
     return RC_OK;
 }
@@ -117,7 +123,35 @@ static enum rc run_get(struct request *r, struct err *err)
 {
     struct endpoint e;
     TRY(find(r, &e, err));
-    view_endpoint(&r->w, &e);
+    view_endpoint(r, &e);
+    return RC_OK;
+}
+
+static const struct field change_fields[] = {
+    FIELD_STR(struct endpoint_in, cert, .max = 253,
+              .label = {"Certificate expected there", "期待する証明書"}),
+    FIELD_SECS(struct endpoint_in, every, .min = 60, .max = (int64_t)30 * 86400,
+               .label = {"Look every", "確認間隔"}),
+    FIELD_END};
+
+static enum rc run_update(struct request *r, struct err *err)
+{
+    const struct endpoint_in *in = r->in;
+    struct endpoint e;
+    struct cert c = {0};
+    TRY(find(r, &e, err));
+    if (in->cert)
+        TRY(find_cert(r, in->cert, &c, err));
+    if (json_get(r->body, "cert"))
+        e.cert_id = c.id;
+    if (in->every)
+        e.every = in->every;
+    e.next_at = r->now;
+    e.updated = r->now;
+    TRY(db_endpoint_update(r->db, &e, err));
+    r_event(r, "endpoint", e.id);
+    r->wake = true;
+    view_endpoint(r, &e);
     return RC_OK;
 }
 
@@ -186,6 +220,9 @@ static const struct route rows[] = {
      .body_size = sizeof(struct endpoint_in)},
     {"endpoint.get", "GET", "/endpoints/{id}", PERM(PERM_VIEW), ROUTE_READ, run_get,
      .summary = {"One endpoint", "監視対象を表示する"}},
+    {"endpoint.update", "PATCH", "/endpoints/{id}", PERM(PERM_OPERATE), ROUTE_WRITE, run_update,
+     .summary = {"Change what is expected there, and how often", "監視対象を変更する"},
+     .body = change_fields, .body_size = sizeof(struct endpoint_in)},
     {"endpoint.remove", "DELETE", "/endpoints/{id}", PERM(PERM_OPERATE), ROUTE_WRITE, run_remove,
      .summary = {"Stop watching", "監視をやめる"}},
     {"endpoint.look", "POST", "/endpoints/{id}/look", PERM(PERM_OPERATE), ROUTE_WRITE, run_look,

@@ -67,6 +67,46 @@ MUST enum rc db_cert_set_renew_at(struct db *db, int64_t id, int64_t at, struct 
 MUST enum rc db_cert_due(struct db *db, int64_t now, int limit, struct arena *a,
                          struct cert_page *ret, struct err *err);
 
+/* A page of the certificate screen: sorted, filtered, continued after the last row seen. */
+enum cert_sort { CERT_BY_NAME = 0, CERT_BY_EXPIRY, CERT_BY_RENEWAL, CERT_BY_AGE, CERT_SORTS };
+struct cert_query {
+    const char
+        *text; /* in name or SAN, or the start of a serial number or fingerprint; NULL = all */
+    int64_t healths;              /* bits 1 << enum cert_health; 0 = any */
+    int64_t ca_id, target_id;     /* 0 = any */
+    int64_t end_from, end_before; /* of validity; 0 = open */
+    int64_t now;
+    enum cert_sort sort; /* CERT_BY_RENEWAL shows only those with a renewal planned */
+    bool down;
+    bool more; /* continue after (after_name or after_value, after_id) */
+    const char *after_name;
+    int64_t after_value, after_id;
+    int limit;
+};
+MUST enum rc db_cert_query(struct db *db, const struct cert_query *q, struct arena *a,
+                           struct cert_page *ret, struct err *err);
+
+/* Counts for the first page. */
+struct tally { /* name or (a, b) -> n */
+    const char *name;
+    int64_t a, b, n;
+};
+LIST_OF(tally);
+/* a = enum cert_health, b = week of the end from now (-1 = outside of the weeks), n certificates */
+MUST enum rc db_cert_tally(struct db *db, int64_t now, int weeks, struct arena *a,
+                           struct tally_list *ret, struct err *err);
+/* b = day of the planned renewal from now (-1 = overdue) */
+MUST enum rc db_renewal_tally(struct db *db, int64_t now, int days, struct arena *a,
+                              struct tally_list *ret, struct err *err);
+/* open jobs: a = enum job_state, b = 0 issue, 1 deploy, 2 other */
+MUST enum rc db_job_tally(struct db *db, struct arena *a, struct tally_list *ret, struct err *err);
+MUST enum rc db_endpoint_tally(struct db *db, struct arena *a, struct tally_list *ret,
+                               struct err *err);
+MUST enum rc db_connector_tally(struct db *db, struct arena *a, struct tally_list *ret,
+                                struct err *err);
+MUST enum rc db_delivery_tally(struct db *db, int64_t since, struct arena *a,
+                               struct tally_list *ret, struct err *err);
+
 MUST enum rc db_version_add(struct db *db, struct cert_version *v, struct err *err);
 MUST enum rc db_version_get(struct db *db, int64_t id, struct arena *a, struct cert_version *ret,
                             struct err *err);
@@ -90,6 +130,9 @@ MUST enum rc db_order_get(struct db *db, int64_t id, struct arena *a, struct ord
 MUST enum rc db_order_list(struct db *db, int64_t cert_id /* 0 = all */, bool only_open,
                            int64_t after, int limit, struct arena *a, struct order_list *ret,
                            struct err *err);
+/* Newest first; before 0 = from the top. */
+MUST enum rc db_order_list_down(struct db *db, bool only_open, int64_t before, int limit,
+                                struct arena *a, struct order_list *ret, struct err *err);
 MUST enum rc db_order_update(struct db *db, const struct order *o, struct err *err);
 
 /* bindings, deployments */
@@ -118,6 +161,10 @@ MUST enum rc db_endpoint_get(struct db *db, int64_t id, struct arena *a, struct 
                              struct err *err);
 MUST enum rc db_endpoint_list(struct db *db, int64_t cert_id, int64_t after, int limit,
                               struct arena *a, struct endpoint_list *ret, struct err *err);
+/* state NULL = any, "bad" = neither ok nor new; text in host or SNI, NULL = any. */
+MUST enum rc db_endpoint_search(struct db *db, const char *state, const char *text, int64_t after,
+                                int limit, struct arena *a, struct endpoint_list *ret,
+                                struct err *err);
 MUST enum rc db_endpoint_due(struct db *db, int64_t now, int limit, struct arena *a,
                              struct endpoint_list *ret, struct err *err);
 MUST enum rc db_endpoint_update(struct db *db, const struct endpoint *e, struct err *err);
@@ -136,6 +183,8 @@ struct job_filter {
     bool only_open;
     int64_t before; /* id; 0 = newest first from the top */
     int limit;
+    int64_t in_state; /* 1 + enum job_state, without subject and only_open; 0 = any */
+    bool no_routine;  /* without subject: neither watch, notify nor schedule */
 };
 MUST enum rc db_job_list(struct db *db, const struct job_filter *f, struct arena *a,
                          struct job_list *ret, struct err *err);

@@ -56,6 +56,21 @@ enum rc db_cert_find(struct db *db, const char *name, struct arena *a, struct ce
     return db_one(db, STMT_CERT_FIND, ARGS(T(name)), &cert_map, a, ret, err);
 }
 
+enum rc like_text(const char *text, struct buf *out, struct err *err)
+{
+    AUTO(buf) struct buf low = BUF(4096);
+    add_lower(&low, text);
+    TRY(buf_ok(&low, err));
+    buf_addc(out, '%');
+    for (const char *p = buf_cstr(&low); *p; p++) {
+        if (*p == '%' || *p == '_' || *p == '!')
+            buf_addc(out, '!');
+        buf_addc(out, *p);
+    }
+    buf_addc(out, '%');
+    return buf_ok(out, err);
+}
+
 enum rc db_cert_list(struct db *db, const struct cert_filter *f, struct arena *a,
                      struct cert_page *ret, struct err *err)
 {
@@ -64,19 +79,60 @@ enum rc db_cert_list(struct db *db, const struct cert_filter *f, struct arena *a
         MANY(db, STMT_CERT_LIST, &cert_map, a, ret, err, I(f->after), I(f->limit));
         return RC_OK;
     }
-    AUTO(buf) struct buf low = BUF(4096), like = BUF(8192);
-    add_lower(&low, f->text);
-    buf_addc(&like, '%');
-    for (const char *p = buf_cstr(&low); *p; p++) {
-        if (*p == '%' || *p == '_' || *p == '!')
-            buf_addc(&like, '!');
-        buf_addc(&like, *p);
-    }
-    buf_addc(&like, '%');
-    TRY(buf_ok(&low, err));
-    TRY(buf_ok(&like, err));
+    AUTO(buf) struct buf like = BUF(8192);
+    TRY(like_text(f->text, &like, err));
     MANY(db, STMT_CERT_SEARCH, &cert_map, a, ret, err, I(f->after), I(f->limit),
          T(buf_cstr(&like)));
+    return RC_OK;
+}
+
+/* "1A:2b 3c..." -> "1a2b3c%": the start of a serial number or fingerprint; "" when it is none. */
+static void hex_like(const char *text, char ret[80])
+{
+    size_t n = 0;
+    for (const char *p = text; *p && n < 64; p++) {
+        if (*p == ':' || *p == ' ')
+            continue;
+        if (!isxdigit((unsigned char)*p)) {
+            n = 0;
+            break;
+        }
+        ret[n++] = (char)tolower((unsigned char)*p);
+    }
+    if (n >= 4)
+        ret[n++] = '%';
+    else
+        n = 0;
+    ret[n] = '\0';
+}
+
+enum rc db_cert_query(struct db *db, const struct cert_query *q, struct arena *a,
+                      struct cert_page *ret, struct err *err)
+{
+    static const enum stmt_id by[CERT_SORTS][2] = {
+        {STMT_CERT_PAGE_NAME, STMT_CERT_PAGE_NAME_DOWN},
+        {STMT_CERT_PAGE_EXPIRY, STMT_CERT_PAGE_EXPIRY_DOWN},
+        {STMT_CERT_PAGE_RENEWAL, STMT_CERT_PAGE_RENEWAL_DOWN},
+        {STMT_CERT_PAGE_AGE, STMT_CERT_PAGE_AGE_DOWN}};
+    static const char last_name[] = "\xf4\x8f\xbf\xbf"; /* U+10FFFF: after every name */
+    AUTO(buf) struct buf like = BUF(8192);
+    char hex[80] = "";
+    TRY(limit_ok(q->limit, err));
+    bool text = q->text && *q->text;
+    if (text) {
+        TRY(like_text(q->text, &like, err));
+        hex_like(q->text, hex);
+    }
+    struct val key = I(q->more ? q->after_value : q->down ? INT64_MAX : INT64_MIN);
+    if (q->sort == CERT_BY_NAME)
+        key = T(q->more ? q->after_name : q->down ? last_name : "");
+    MANY(db, by[q->sort][q->down], &cert_map, a, ret, err, I(q->limit),
+         T(text ? buf_cstr(&like) : NULL), T(hex[0] ? hex : NULL), I(q->healths), I(q->ca_id),
+         I(q->target_id), I(q->end_from), I(q->end_before ? q->end_before : INT64_MAX), I(q->now),
+         key,
+         I(q->more   ? q->after_id
+           : q->down ? INT64_MAX
+                     : 0));
     return RC_OK;
 }
 

@@ -40,10 +40,11 @@ enum rc db_job_list(struct db *db, const struct job_filter *f, struct arena *a,
         MANY(db, STMT_JOB_LIST_SUBJECT, &job_map, a, ret, err, I(before), I(f->limit), T(f->kind),
              I(f->only_open), T(f->subject));
     else if (f->only_open)
-        MANY(db, STMT_JOB_LIST_OPEN, &job_map, a, ret, err, I(before), I(f->limit), T(f->kind));
+        MANY(db, STMT_JOB_LIST_OPEN, &job_map, a, ret, err, I(before), I(f->limit), T(f->kind),
+             I(f->no_routine));
     else
         MANY(db, STMT_JOB_LIST, &job_map, a, ret, err, I(before), I(f->limit), T(f->kind),
-             I(f->only_open));
+             I(f->in_state), I(f->no_routine));
     return RC_OK;
 }
 

@@ -48,6 +48,18 @@ enum rc db_endpoint_list(struct db *db, int64_t cert_id, int64_t after, int limi
     return RC_OK;
 }
 
+enum rc db_endpoint_search(struct db *db, const char *state, const char *text, int64_t after,
+                           int limit, struct arena *a, struct endpoint_list *ret, struct err *err)
+{
+    AUTO(buf) struct buf like = BUF(8192);
+    TRY(limit_ok(limit, err));
+    if (text)
+        TRY(like_text(text, &like, err));
+    MANY(db, STMT_ENDPOINT_LIST_STATE, &endpoint_map, a, ret, err, I(after), I(limit), T(state),
+         T(text ? buf_cstr(&like) : NULL));
+    return RC_OK;
+}
+
 enum rc db_endpoint_due(struct db *db, int64_t now, int limit, struct arena *a,
                         struct endpoint_list *ret, struct err *err)
 {

@@ -101,5 +101,13 @@ static const char v1[] =
     "CREATE INDEX delivery_notice ON delivery (notice_id);"
     "CREATE INDEX delivery_waiting ON delivery (notifier_id) WHERE state = 'waiting';";
 
-const struct migration store_migrations[] = {{1, v1}};
+/* The end of the version in service beside the certificate: lists are sorted by it. */
+static const char v2[] =
+    "ALTER TABLE cert ADD COLUMN not_after BIGINT NOT NULL DEFAULT 0;"
+    "UPDATE cert SET not_after = coalesce((SELECT v.not_after FROM cert_version v"
+    " WHERE v.id = cert.current_id), 0);"
+    "CREATE INDEX cert_not_after ON cert (not_after, id);"
+    "CREATE INDEX cert_created ON cert (created, id);";
+
+const struct migration store_migrations[] = {{1, v1}, {2, v2}};
 const size_t store_migration_count = COUNT_OF(store_migrations);

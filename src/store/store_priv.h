@@ -147,6 +147,8 @@ MUST enum rc db_number(struct db *db, enum stmt_id id, const struct val *args, s
                        int64_t *ret, struct err *err);
 MUST enum rc map_names_text(const struct names *names, struct buf *out, struct err *err);
 MUST enum rc limit_ok(int limit, struct err *err);
+/* "text" -> "%text%" in lower case for LIKE ... ESCAPE '!'. */
+MUST enum rc like_text(const char *text, struct buf *out, struct err *err);
 
 #define MANY(db, stmt, map, a, ret, err, ...)                                                      \
     do {                                                                                           \
