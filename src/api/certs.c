@@ -185,6 +185,8 @@ static enum rc run_issue(struct request *r, struct err *err)
           MSG("api.cert_no_ca", "this certificate was imported and has no CA; name one",
               "この証明書は取り込んだもので認証局がありません。認証局を指定してください"));
     TRY(job_request_issue(r->db, c.id, r->route->arg, r->now, &job, &existing, err));
+    if (existing)
+        TRY(job_ask_again(r->db, job, r->now, err));
     return only_job(r, job, err);
 }
 
@@ -233,6 +235,8 @@ static enum rc run_revoke(struct request *r, struct err *err)
         if (strcmp(reasons[i].value, in->reason) == 0)
             code = reason_codes[i];
     TRY(job_request_revoke(r->db, id, code, r->now, &job, &existing, err));
+    if (existing)
+        TRY(job_ask_again(r->db, job, r->now, err));
     return only_job(r, job, err);
 }
 

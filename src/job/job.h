@@ -13,7 +13,12 @@
  * "renew", "reissue". */
 MUST enum rc job_request_issue(struct db *db, int64_t cert_id, const char *reason, int64_t now,
                                int64_t *ret_job, bool *ret_existing, struct err *err);
-/* Deploys a version (0 = the newest complete one) to all bindings, or to one (binding_id). */
+/* A person asks for what is open already: what waits for a person is tried at once, what waits by
+ * a CA's rule keeps waiting. */
+MUST enum rc job_ask_again(struct db *db, int64_t job_id, int64_t now, struct err *err);
+/* Deploys a version (0 = the newest complete one) to all bindings, or to one (binding_id).
+ * An open roll-out that waits after a failure is taken up now, or gives way to another wish;
+ * RC_CONFLICT when a person wishes another while one is at work. */
 MUST enum rc job_request_deploy(struct db *db, int64_t cert_id, int64_t version_id,
                                 int64_t binding_id, const char *reason, int64_t now,
                                 int64_t *ret_job, bool *ret_existing, struct err *err);

@@ -3,8 +3,11 @@
 
 #include "job/job_priv.h"
 
-#define PROBE_USEC  (8 * USEC_PER_SEC)
-#define VERIFY_USEC (15 * USEC_PER_SEC)
+#define PROBE_USEC      (8 * USEC_PER_SEC)
+#define VERIFY_USEC     (15 * USEC_PER_SEC)
+#define GOOD_PAUSE_USEC (150 * USEC_PER_MSEC)
+
+enum { GOOD_LOOKS = 3 };
 
 const char *sni_for(struct arena *a, const char *name)
 {
@@ -78,16 +81,19 @@ static enum rc look_round(struct run *r, const struct look *l, const unsigned ch
     return RC_OK;
 }
 
-/* Twice in a row: a server that is being reloaded may answer with its old half once more. */
+/*
+ * Good looks in a row, over a while: a server that is being reloaded may answer with its old half
+ * once more (nginx's old workers accept until they hear of it).
+ */
 static enum rc look_place(struct run *r, const struct look *l, const unsigned char sha256[32],
                           int64_t until, struct err *err)
 {
     int64_t wait = 100 * USEC_PER_MSEC;
     for (int good = 0;;) {
         enum rc rc = look_round(r, l, sha256, err);
-        if (rc == RC_OK && ++good == 2)
+        if (rc == RC_OK && ++good == GOOD_LOOKS)
             return RC_OK;
-        if (rc == RC_OK)
+        if (rc == RC_OK && run_pause(r, GOOD_PAUSE_USEC))
             continue;
         good = 0;
         if (clock_mono(r->e->o.clock) + wait > until || !run_pause(r, wait))

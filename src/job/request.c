@@ -71,29 +71,79 @@ enum rc job_request_issue(struct db *db, int64_t cert_id, const char *reason, in
     return request(db, &s, p.p, now, ret_job, ret_existing, err);
 }
 
+/*
+ * A roll-out of this certificate is open already. One that waits after a failure gives way to
+ * another wish, or is taken up now; one at work is never disturbed.
+ */
+static enum rc join_deploy(struct db *db, int64_t open_id, const struct spec *s,
+                           const char *payload, bool asked, int64_t now, int64_t *ret_job,
+                           bool *ret_existing, struct err *err)
+{
+    AUTO(arena) struct arena *a = arena_create(0);
+    AUTO(json) struct json *old = NULL, *wish = NULL;
+    struct job j;
+    if (!a)
+        return NOMEM(err);
+    TRY(db_job_get(db, open_id, a, &j, err));
+    TRY(json_parse(str_from(j.payload), &old, err));
+    TRY(json_parse(str_from(payload), &wish, err));
+    bool same = json_i64_or(old, "version", 0) == json_i64_or(wish, "version", 0) &&
+                json_i64_or(old, "binding", 0) == json_i64_or(wish, "binding", 0);
+    bool settled = j.state != JOB_RUNNING && j.attempts > 0 && strcmp(j.step, "item") != 0 &&
+                   strcmp(j.step, "stop") != 0;
+    if (!same && settled) {
+        TRY(db_job_cancel(db, j.id, now, err));
+        return request(db, s, payload, now, ret_job, ret_existing, err);
+    }
+    CHECK(same || !asked, err, RC_CONFLICT, BLAME_INPUT,
+          MSG("job.deploying", "a roll-out of this certificate is under way; wait for it to end",
+              "この証明書は適用中です。完了してからやり直してください"));
+    return settled ? db_job_retry_now(db, j.id, now, err) : RC_OK;
+}
+
+enum rc job_ask_again(struct db *db, int64_t job_id, int64_t now, struct err *err)
+{
+    AUTO(arena) struct arena *a = arena_create(0);
+    struct job j;
+    if (!a)
+        return NOMEM(err);
+    TRY(db_job_get(db, job_id, a, &j, err));
+    return j.state == JOB_BLOCKED ? db_job_retry_now(db, job_id, now, err) : RC_OK;
+}
+
 static enum rc request_deploy(struct db *db, int64_t cert_id, int64_t version_id,
                               int64_t binding_id, const char *reason, int64_t now, int64_t *ret_job,
                               bool *ret_existing, struct err *err)
 {
     AUTO(buf) struct buf p = BUF(1024);
     struct json_writer w = JSON_WRITER(&p);
+    int64_t job = 0;
+    bool existing = false;
     jw_object(&w);
     jw_ki64(&w, "cert", cert_id);
     jw_ki64(&w, "version", version_id);
     jw_ki64(&w, "binding", binding_id);
-    jw_kstr(&w, "reason", reason ? reason : "manual");
+    jw_kstr(&w, "reason", reason);
     jw_end_object(&w);
     TRY(buf_ok(&p, err));
     struct spec s = {"deploy", "cert", "begin", NULL, cert_id, 0, true};
-    return request(db, &s, p.p, now, ret_job, ret_existing, err);
+    TRY(request(db, &s, p.p, now, &job, &existing, err));
+    bool asked = strcmp(reason, "manual") == 0 || strcmp(reason, "undo") == 0;
+    if (existing)
+        TRY(join_deploy(db, job, &s, p.p, asked, now, &job, &existing, err));
+    if (ret_job)
+        *ret_job = job;
+    if (ret_existing)
+        *ret_existing = existing;
+    return RC_OK;
 }
 
 enum rc job_request_deploy(struct db *db, int64_t cert_id, int64_t version_id, int64_t binding_id,
                            const char *reason, int64_t now, int64_t *ret_job, bool *ret_existing,
                            struct err *err)
 {
-    return request_deploy(db, cert_id, version_id, binding_id, reason, now, ret_job, ret_existing,
-                          err);
+    return request_deploy(db, cert_id, version_id, binding_id, reason ? reason : "manual", now,
+                          ret_job, ret_existing, err);
 }
 
 enum rc job_request_undo(struct db *db, int64_t cert_id, int64_t now, int64_t *ret_job,

@@ -385,8 +385,9 @@ class Inro(Part):
 
     def cli(self, *argv, ok=True, stdin=None, timeout=180, lang="en"):
         """Runs a command with --json; returns (exit code, parsed value or text, stderr)."""
-        out = subprocess.run([self.binary, *argv, "--data", self.data, "--json", "--lang", lang], input=stdin,
-                             capture_output=True, text=True, timeout=timeout)
+        locale = {"LC_ALL": "ja_JP.UTF-8" if lang == "ja" else "C.UTF-8"}
+        out = subprocess.run([self.binary, *argv, "--data", self.data, "--json"], input=stdin, capture_output=True,
+                             text=True, timeout=timeout, env=dict(os.environ, **self.env, **locale))
         if ok and out.returncode != 0:
             raise Failure(f"inro {' '.join(argv)}: exit {out.returncode}: {out.stderr.strip()}")
         value = out.stdout
