@@ -224,7 +224,7 @@ class Demo:
         for top, _, files in os.walk(self.inro.folder):
             for name in files:
                 path = os.path.join(top, name)
-                if path.endswith("tls/gui.key"):
+                if path.endswith("tls/gui.key") or not os.path.isfile(path):
                     continue
                 with open(path, "rb") as f:
                     data = f.read()
