@@ -1,7 +1,9 @@
-"""Runs the scenarios: every function test_* of tests/scenario/test_*.py gets a Rig, the path of the
-binary and a folder of its own. A scenario fails by raising.
+"""Runs the scenarios. A module of this folder takes part by having TESTS, a list of functions; each
+is called with a Box (below) and fails by raising. Every test has a folder and a Rig of its own.
 
-usage: run.py --inro PATH --out DIR [NAME...]
+usage: run.py --inro PATH --out DIR [--only NAME]... [--long] [--seed N] [--list]
+  --only NAME  a module, a test, or module.test; may be repeated
+  --long       every point of a kill loop instead of a sample (hours)
 """
 import argparse
 import importlib
@@ -16,38 +18,88 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "rig")]
 from rig import Rig  # noqa: E402
 
 
+class Box:
+    """What a test is given."""
+
+    def __init__(self, rig, inro, folder, options):
+        self.rig = rig        # box.rig.add(part): stopped at the end, whatever happens
+        self.inro = inro      # path of the binary
+        self.folder = folder  # its own, empty, 0700; kept when the test fails
+        self.long, self.seed = options.long, options.seed
+
+
+class Skip(Exception):
+    """The machine lacks what the test needs (root, a program); the text says what."""
+
+
+def modules():
+    for file in sorted(os.listdir(HERE)):
+        if file.endswith(".py") and file != "run.py":
+            module = importlib.import_module(file[:-3])
+            if hasattr(module, "TESTS"):
+                yield file[:-3], module
+
+
+def chosen(only):
+    """(module.test, function) in order; a name that meets nothing is an error."""
+    seen, found = set(), []
+    for module, m in modules():
+        for fn in m.TESTS:
+            names = {module, fn.__name__, f"{module}.{fn.__name__}"}
+            seen |= names
+            if not only or names & set(only):
+                found.append((f"{module}.{fn.__name__}", fn))
+    unknown = [n for n in only if n not in seen]
+    if unknown:
+        sys.exit(f"no such test or module: {', '.join(unknown)}")
+    return found
+
+
+def run_one(name, fn, o):
+    """'ok', 'skipped' or 'FAILED'."""
+    folder = os.path.abspath(f"{o.out}/{name}")
+    os.makedirs(folder, mode=0o700)
+    begin = time.monotonic()
+    try:
+        with Rig() as rig:
+            fn(Box(rig, os.path.abspath(o.inro), folder, o))
+    except Skip as e:
+        print(f"skipped {name}: {e}", flush=True)
+        return "skipped"
+    except Exception as e:  # a scenario may fail in any way; it is told, and its folder kept
+        last = traceback.extract_tb(e.__traceback__)[-1]
+        print(f"FAILED  {name}: {e} ({os.path.basename(last.filename)}:{last.lineno}); see {folder}", flush=True)
+        with open(f"{folder}/traceback.txt", "w") as f:
+            traceback.print_exc(file=f)
+        return "FAILED"
+    print(f"ok      {name} ({time.monotonic() - begin:.1f} s)", flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    return "ok"
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--inro", required=True)
     p.add_argument("--out", required=True)
-    p.add_argument("names", nargs="*")
+    p.add_argument("--only", action="append", default=[])
+    p.add_argument("--long", action="store_true")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--list", action="store_true")
     o = p.parse_args()
+    tests = chosen(o.only)
+    if o.list:
+        print("\n".join(name for name, _ in tests))
+        return 0
     shutil.rmtree(o.out, ignore_errors=True)
-    passed = failed = 0
-    for file in sorted(os.listdir(HERE)):
-        if not (file.startswith("test_") and file.endswith(".py")):
-            continue
-        module = importlib.import_module(file[:-3])
-        for name, fn in [(n, f) for n, f in vars(module).items() if n.startswith("test_") and callable(f)]:
-            if o.names and not any(w in name or w in file for w in o.names):
-                continue
-            folder = os.path.abspath(f"{o.out}/{name}")
-            os.makedirs(folder, mode=0o700)
-            begin = time.monotonic()
-            try:
-                with Rig() as rig:
-                    fn(rig, os.path.abspath(o.inro), folder)
-                passed += 1
-                print(f"ok      {name} ({time.monotonic() - begin:.1f} s)", flush=True)
-                shutil.rmtree(folder, ignore_errors=True)
-            except Exception as e:  # a scenario may fail in any way; it is told, and its folder kept
-                failed += 1
-                last = traceback.extract_tb(e.__traceback__)[-1]
-                print(f"FAILED  {name}: {e} ({os.path.basename(last.filename)}:{last.lineno}); see {folder}", flush=True)
-                if not str(e):
-                    traceback.print_exc()
-    print(f"{passed} passed, {failed} failed", flush=True)
-    return 1 if failed or not passed else 0
+    results = [run_one(name, fn, o) for name, fn in tests]
+    skipped = results.count("skipped")
+    if skipped:
+        print(f"{skipped} skipped", flush=True)
+    print(f"{results.count('ok')} passed, {results.count('FAILED')} failed", flush=True)
+    return 1 if "FAILED" in results or "ok" not in results else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    # Modules that say `from run import Skip` must get this one.
+    sys.modules["run"] = sys.modules["__main__"]
+    sys.exit(main())
