@@ -23,6 +23,11 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
+def program(name):
+    """A server's path: a normal user's PATH has no sbin, here or behind SSH."""
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/sbin") or name
+
+
 class Failure(Exception):
     """A step did not do what was promised."""
 
@@ -207,7 +212,7 @@ class Nginx(Part):
         self.conf = f"{self.folder}/conf/nginx.conf"
         self.sites = sites
         self.write_conf()
-        base = ["nginx", "-p", self.folder, "-e", f"{self.folder}/logs/error.log", "-c", self.conf]
+        base = [program("nginx"), "-p", self.folder, "-e", f"{self.folder}/logs/error.log", "-c", self.conf]
         self.test_command = " ".join(base + ["-t"])
         self.reload_command = " ".join(base + ["-s", "reload"])
         self.spawn(base + ["-g", "daemon off;"])
@@ -241,9 +246,9 @@ class Haproxy(Part):
         self.address, self.port, self.pem = address, port, pem
         self.conf = f"{self.folder}/haproxy.cfg"
         self.write_conf()
-        self.spawn(["haproxy", "-W", "-f", self.conf])
+        self.spawn([program("haproxy"), "-W", "-f", self.conf])
         self.wait_port(address, port)
-        self.test_command = f"haproxy -c -f {self.conf}"
+        self.test_command = f"{program('haproxy')} -c -f {self.conf}"
         self.reload_command = f"kill -USR2 {self.proc.pid}"
 
     def write_conf(self, broken=False):
