@@ -67,7 +67,7 @@ build_web() {
 # build_tree DIR [cmake options]; quiet unless it fails
 build_tree() {
   local dir=$1; shift
-  local log=$dir.log; mkdir -p "$dir"
+  local log=$dir/build.log; mkdir -p "$dir"
   if ! { [[ -f $dir/build.ninja ]] || cmake -G Ninja -B "$dir" -S . "$@" > "$log" 2>&1; }; then
     tail -20 "$log" >&2; return 1
   fi
