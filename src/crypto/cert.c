@@ -63,7 +63,11 @@ const char *x509_name_text(struct arena *a, const X509_NAME *name)
     const char *ret = NULL;
     unsigned long flags = (XN_FLAG_RFC2253 | ASN1_STRFLGS_UTF8_CONVERT) &
                           ~(unsigned long)(ASN1_STRFLGS_ESC_MSB | ASN1_STRFLGS_ESC_CTRL);
-    if (bio && X509_NAME_print_ex(bio, name, 0, flags) >= 0) {
+    /* A text that is broken in its own encoding is still no reason not to read the rest. */
+    if (bio && X509_NAME_print_ex(bio, name, 0, flags) < 0) {
+        ERR_clear_error();
+        ret = arena_strdup(a, "(unreadable)");
+    } else if (bio) {
         long n = BIO_get_mem_data(bio, &text);
         ret = x509_clean(a, text ? text : "", n > 0 ? (size_t)n : 0);
     }
@@ -71,16 +75,18 @@ const char *x509_name_text(struct arena *a, const X509_NAME *name)
     return ret;
 }
 
-const char *x509_common_name(struct arena *a, const X509_NAME *name)
+bool x509_entry(struct arena *a, const X509_NAME *name, int nid, const char **ret)
 {
-    int i = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
+    int i = X509_NAME_get_index_by_NID(name, nid, -1);
     unsigned char *utf8 = NULL;
+    *ret = NULL;
     if (i < 0)
-        return NULL;
+        return true;
     int n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, i)));
-    const char *ret = n >= 0 ? x509_clean(a, (char *)utf8, (size_t)n) : NULL;
+    if (n >= 0)
+        *ret = x509_clean(a, (char *)utf8, (size_t)n);
     OPENSSL_free(utf8);
-    return ret;
+    return n < 0 || *ret;
 }
 
 static const char *hex_text(struct arena *a, const unsigned char *p, size_t n)
@@ -90,13 +96,16 @@ static const char *hex_text(struct arena *a, const unsigned char *p, size_t n)
     return b.bad == RC_OK ? arena_str(a, buf_str(&b)) : NULL;
 }
 
-static int64_t usec_of(const ASN1_TIME *t)
+/* 1970 and false for what is no time at all. */
+static bool usec_of(const ASN1_TIME *t, int64_t *ret)
 {
     struct tm tm;
+    *ret = 0;
     if (!t || ASN1_TIME_to_tm(t, &tm) != 1)
-        return 0;
+        return false;
     int64_t days = days_from_civil(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
-    return (days * 86400 + tm.tm_hour * 3600 + tm.tm_min * 60 + tm.tm_sec) * USEC_PER_SEC;
+    *ret = (days * 86400 + tm.tm_hour * 3600 + tm.tm_min * 60 + tm.tm_sec) * USEC_PER_SEC;
+    return true;
 }
 
 static bool read_serial(const X509 *x, struct arena *a, struct cert_info *c)
@@ -161,9 +170,11 @@ static bool dns_is_odd(const char *name, size_t n)
     return labels < (name[0] == '*' ? 3u : 2u);
 }
 
-static const char *san_text(const GENERAL_NAME *g, struct arena *a, unsigned *odd)
+/* *ret NULL: a kind that is not shown. False: no memory. */
+static bool san_text(const GENERAL_NAME *g, struct arena *a, const char **ret, unsigned *odd)
 {
     char ip[INET6_ADDRSTRLEN];
+    *ret = NULL;
     if (g->type == GEN_DNS) {
         const char *p = (const char *)ASN1_STRING_get0_data(g->d.dNSName);
         size_t n = (size_t)ASN1_STRING_length(g->d.dNSName);
@@ -172,16 +183,19 @@ static const char *san_text(const GENERAL_NAME *g, struct arena *a, unsigned *od
             low[i] = (char)(low[i] >= 'A' && low[i] <= 'Z' ? low[i] + 32 : low[i]);
         if (low && dns_is_odd(low, n))
             *odd |= CERT_ODD_NAME;
-        return low ? x509_clean(a, low, n) : NULL;
+        *ret = low ? x509_clean(a, low, n) : NULL;
+        return *ret != NULL;
     }
     if (g->type == GEN_IPADD) {
         const unsigned char *p = ASN1_STRING_get0_data(g->d.iPAddress);
         int n = ASN1_STRING_length(g->d.iPAddress);
-        if ((n == 4 || n == 16) && inet_ntop(n == 4 ? AF_INET : AF_INET6, p, ip, sizeof ip))
-            return arena_strdup(a, ip);
+        if ((n == 4 || n == 16) && inet_ntop(n == 4 ? AF_INET : AF_INET6, p, ip, sizeof ip)) {
+            *ret = arena_strdup(a, ip);
+            return *ret != NULL;
+        }
         *odd |= CERT_ODD_NAME;
     }
-    return NULL;
+    return true;
 }
 
 bool x509_names(const GENERAL_NAMES *sans, struct arena *a, const char *const **ret, size_t *ret_n,
@@ -195,9 +209,9 @@ bool x509_names(const GENERAL_NAMES *sans, struct arena *a, const char *const **
     if (!v)
         return false;
     for (int i = 0; i < total; i++) {
-        const char *t = san_text(sk_GENERAL_NAME_value(sans, i), a, odd);
-        if (t)
-            v[n++] = t;
+        if (!san_text(sk_GENERAL_NAME_value(sans, i), a, &v[n], odd))
+            return false;
+        n += v[n] != NULL;
     }
     *ret = v;
     *ret_n = n;
@@ -206,10 +220,26 @@ bool x509_names(const GENERAL_NAMES *sans, struct arena *a, const char *const **
 
 static bool read_names(const X509 *x, struct arena *a, struct cert_info *c)
 {
-    GENERAL_NAMES *sans = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+    int critical;
+    GENERAL_NAMES *sans = X509_get_ext_d2i(x, NID_subject_alt_name, &critical, NULL);
+    if (!sans && critical != -1) /* there, but damaged or twice */
+        c->unusual |= CERT_ODD_NAME;
     bool ok = x509_names(sans, a, &c->names, &c->name_count, &c->unusual);
     GENERAL_NAMES_free(sans);
     return ok;
+}
+
+static enum rc check_name_count(const X509 *x, struct err *err)
+{
+    GENERAL_NAMES *sans = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+    int n = sans ? sk_GENERAL_NAME_num(sans) : 0;
+    GENERAL_NAMES_free(sans);
+    ERR_clear_error();
+    CHECK(n <= CERT_MAX_NAMES, err, RC_INPUT, BLAME_INPUT,
+          MSG("crypto.cert.names", "the certificate holds {0} names; at most {1} are read",
+              "証明書に {0} 個の名前があります。読み取れるのは {1} 個までです"),
+          NUM(n), NUM(CERT_MAX_NAMES));
+    return RC_OK;
 }
 
 static bool read_eku(const X509 *x, struct arena *a, struct cert_info *c)
@@ -222,43 +252,49 @@ static bool read_eku(const X509 *x, struct arena *a, struct cert_info *c)
         int nid = OBJ_obj2nid(o);
         char oid[128];
         (void)OBJ_obj2txt(oid, sizeof oid, o, 1);
-        v[c->eku_count++] = arena_strdup(a, nid == NID_server_auth   ? "serverAuth"
-                                            : nid == NID_client_auth ? "clientAuth"
-                                                                     : oid);
+        const char *text = arena_strdup(a, nid == NID_server_auth   ? "serverAuth"
+                                           : nid == NID_client_auth ? "clientAuth"
+                                                                    : oid);
+        if (text)
+            v[c->eku_count++] = text;
     }
     EXTENDED_KEY_USAGE_free(eku);
     c->eku = v;
-    return v != NULL;
+    return v != NULL && c->eku_count == (size_t)n;
 }
 
-static const char *gn_url(const GENERAL_NAME *g, struct arena *a)
+/* The first URL is kept; false: no memory. */
+static bool gn_url(const GENERAL_NAME *g, struct arena *a, const char **url)
 {
-    if (g->type != GEN_URI)
-        return NULL;
-    return x509_clean(a, (const char *)ASN1_STRING_get0_data(g->d.uniformResourceIdentifier),
+    if (*url || g->type != GEN_URI)
+        return true;
+    *url = x509_clean(a, (const char *)ASN1_STRING_get0_data(g->d.uniformResourceIdentifier),
                       (size_t)ASN1_STRING_length(g->d.uniformResourceIdentifier));
+    return *url != NULL;
 }
 
-static void read_urls(const X509 *x, struct arena *a, struct cert_info *c)
+static bool read_urls(const X509 *x, struct arena *a, struct cert_info *c)
 {
     AUTHORITY_INFO_ACCESS *aia = X509_get_ext_d2i(x, NID_info_access, NULL, NULL);
-    for (int i = 0; aia && i < sk_ACCESS_DESCRIPTION_num(aia); i++) {
+    bool ok = true;
+    for (int i = 0; ok && aia && i < sk_ACCESS_DESCRIPTION_num(aia); i++) {
         const ACCESS_DESCRIPTION *d = sk_ACCESS_DESCRIPTION_value(aia, i);
         int nid = OBJ_obj2nid(d->method);
-        if (nid == NID_ad_ca_issuers && !c->issuer_url)
-            c->issuer_url = gn_url(d->location, a);
-        else if (nid == NID_ad_OCSP && !c->ocsp_url)
-            c->ocsp_url = gn_url(d->location, a);
+        if (nid == NID_ad_ca_issuers)
+            ok = gn_url(d->location, a, &c->issuer_url);
+        else if (nid == NID_ad_OCSP)
+            ok = gn_url(d->location, a, &c->ocsp_url);
     }
     AUTHORITY_INFO_ACCESS_free(aia);
     CRL_DIST_POINTS *crl = X509_get_ext_d2i(x, NID_crl_distribution_points, NULL, NULL);
-    for (int i = 0; crl && !c->crl_url && i < sk_DIST_POINT_num(crl); i++) {
+    for (int i = 0; ok && crl && i < sk_DIST_POINT_num(crl); i++) {
         const DIST_POINT *p = sk_DIST_POINT_value(crl, i);
         if (p->distpoint && p->distpoint->type == 0 &&
             sk_GENERAL_NAME_num(p->distpoint->name.fullname) > 0)
-            c->crl_url = gn_url(sk_GENERAL_NAME_value(p->distpoint->name.fullname, 0), a);
+            ok = gn_url(sk_GENERAL_NAME_value(p->distpoint->name.fullname, 0), a, &c->crl_url);
     }
     CRL_DIST_POINTS_free(crl);
+    return ok;
 }
 
 const char *x509_key_name(EVP_PKEY *p, struct arena *a, int *ret_bits, bool *ret_odd)
@@ -340,17 +376,16 @@ static bool read_all(X509 *x, struct arena *a, struct cert_info *c)
     const char *sig = OBJ_nid2ln(X509_get_signature_nid(x));
     c->subject = x509_name_text(a, X509_get_subject_name(x));
     c->issuer = x509_name_text(a, X509_get_issuer_name(x));
-    c->common_name = x509_common_name(a, X509_get_subject_name(x));
     c->sig_alg = arena_strdup(a, sig ? sig : "unknown");
-    c->not_before = usec_of(X509_get0_notBefore(x));
-    c->not_after = usec_of(X509_get0_notAfter(x));
-    bool ok = c->subject && c->issuer && c->sig_alg && read_serial(x, a, c) &&
-              read_names(x, a, c) && read_eku(x, a, c) && read_key(x, a, c) &&
-              read_identifiers(x, a, c);
-    if (ok) {
-        read_urls(x, a, c);
+    bool times = usec_of(X509_get0_notBefore(x), &c->not_before);
+    if (!usec_of(X509_get0_notAfter(x), &c->not_after) || !times)
+        c->unusual |= CERT_ODD_VALIDITY;
+    bool ok = c->subject && c->issuer && c->sig_alg &&
+              x509_entry(a, X509_get_subject_name(x), NID_commonName, &c->common_name) &&
+              read_serial(x, a, c) && read_names(x, a, c) && read_eku(x, a, c) &&
+              read_key(x, a, c) && read_identifiers(x, a, c) && read_urls(x, a, c);
+    if (ok)
         judge(x, c);
-    }
     return ok;
 }
 
@@ -371,6 +406,11 @@ enum rc cert_parse(struct str der, struct arena *a, struct cert_info *ret, struc
                         "証明書の後ろ(位置 {1})に余分な {0} バイトがあります"),
                     NUM(der.p + der.n - (const char *)p), NUM((const char *)p - der.p));
     }
+    enum rc rc = check_name_count(x, err);
+    if (rc != RC_OK) {
+        X509_free(x);
+        return rc;
+    }
     c.der = (struct str){arena_dup(a, der.p, der.n), der.n};
     sha256(der, c.sha256);
     unsigned char *again = NULL;
@@ -380,8 +420,8 @@ enum rc cert_parse(struct str der, struct arena *a, struct cert_info *ret, struc
     OPENSSL_free(again);
     bool ok = c.der.p && read_all(x, a, &c);
     X509_free(x);
-    if (!ok)
-        return bad_cert(err, "a field cannot be read");
+    if (!ok) /* all else has been judged above */
+        return NOMEM(err);
     *ret = c;
     return RC_OK;
 }

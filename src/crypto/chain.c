@@ -64,6 +64,20 @@ static enum rc find_leaf(const struct cert_list *in, size_t *ret, struct err *er
     return RC_OK;
 }
 
+/* A chain cut at the limit would be an incomplete one. */
+static enum rc check_length(const struct cert_list *in, const struct cert_list *out,
+                            const bool *used, struct err *err)
+{
+    const struct cert_info *last = &out->v[out->n - 1];
+    for (size_t i = 0; i < in->n && out->n == CERT_MAX_CHAIN && !last->self_issued; i++)
+        CHECK(used[i] || in->v[i].self_issued || !signed_by(last, &in->v[i]), err, RC_INPUT,
+              BLAME_INPUT,
+              MSG("crypto.chain.long", "the chain is longer than {0} certificates",
+                  "証明書チェーンが {0} 段を超えています"),
+              NUM(CERT_MAX_CHAIN));
+    return RC_OK;
+}
+
 enum rc chain_order(const struct cert_list *in, struct arena *a, struct cert_list *ret,
                     size_t *ret_dropped, struct err *err)
 {
@@ -89,29 +103,29 @@ enum rc chain_order(const struct cert_list *in, struct arena *a, struct cert_lis
             break;
         }
     }
+    TRY(check_length(in, &out, used, err));
     if (ret_dropped)
         *ret_dropped = in->n - out.n;
     *ret = out;
     return RC_OK;
 }
 
-static bool add_roots(X509_STORE *store, struct str pem, bool anchors_may_be_intermediate)
+static enum rc add_roots(X509_STORE *store, struct str pem, struct err *err)
 {
     AUTO(arena) struct arena *a = arena_create(0);
     struct cert_list roots;
-    if (pem.n == 0)
-        return true;
-    if (!a || cert_parse_pem(pem, false, a, &roots, NULL) != RC_OK)
-        return false;
+    if (!a)
+        return NOMEM(err);
+    TRY(cert_parse_pem(pem, false, a, &roots, err));
     for (size_t i = 0; i < roots.n; i++) {
         X509 *x = to_x509(&roots.v[i]);
         bool ok = x && X509_STORE_add_cert(store, x) == 1;
         X509_free(x);
         if (!ok)
-            return false;
+            return NOMEM(err);
     }
-    return !anchors_may_be_intermediate ||
-           X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) == 1;
+    /* An anchor may be an intermediate. */
+    return X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) == 1 ? RC_OK : NOMEM(err);
 }
 
 static STACK_OF(X509) * untrusted_of(const struct cert_list *chain)
@@ -119,8 +133,11 @@ static STACK_OF(X509) * untrusted_of(const struct cert_list *chain)
     STACK_OF(X509) *sk = sk_X509_new_null();
     for (size_t i = 1; sk && i < chain->n; i++) {
         X509 *x = to_x509(&chain->v[i]);
-        if (!x || sk_X509_push(sk, x) == 0)
+        if (!x || sk_X509_push(sk, x) == 0) {
             X509_free(x);
+            sk_X509_pop_free(sk, X509_free);
+            return NULL;
+        }
     }
     return sk;
 }
@@ -141,8 +158,9 @@ enum rc chain_verify(const struct cert_list *chain, struct str roots_pem, bool u
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     X509 *leaf = chain->n ? to_x509(&chain->v[0]) : NULL;
     STACK_OF(X509) *rest = untrusted_of(chain);
-    int code = X509_V_ERR_UNSPECIFIED;
-    if (store && ctx && leaf && rest && add_roots(store, roots_pem, true) &&
+    int code = chain->n ? X509_V_ERR_OUT_OF_MEM : X509_V_ERR_UNSPECIFIED;
+    enum rc rc = store && roots_pem.n ? add_roots(store, roots_pem, err) : RC_OK;
+    if (rc == RC_OK && store && ctx && leaf && rest &&
         (!use_system || X509_STORE_set_default_paths(store) == 1) &&
         X509_STORE_CTX_init(ctx, store, leaf, rest) == 1) {
         X509_VERIFY_PARAM *p = X509_STORE_CTX_get0_param(ctx);
@@ -155,7 +173,9 @@ enum rc chain_verify(const struct cert_list *chain, struct str roots_pem, bool u
     X509_STORE_CTX_free(ctx);
     X509_STORE_free(store);
     ERR_clear_error();
-    return code == X509_V_OK ? RC_OK : verify_failed(code, err);
+    if (rc != RC_OK || code == X509_V_OK)
+        return rc;
+    return code == X509_V_ERR_OUT_OF_MEM ? NOMEM(err) : verify_failed(code, err);
 }
 
 /* RFC 9525 6.3: the wildcard stands for exactly one leftmost label. */
@@ -163,6 +183,8 @@ static bool covers(const char *presented, const char *host)
 {
     if (presented[0] == '*' && presented[1] == '.') {
         const char *dot = strchr(host, '.');
+        if (host[strspn(host, "0123456789.")] == '\0') /* an address has no labels */
+            return false;
         return dot && dot != host && strcasecmp(dot, presented + 1) == 0;
     }
     return strcasecmp(presented, host) == 0;
@@ -232,6 +254,22 @@ static enum rc accept_time(const struct cert_info *leaf, const struct cert_expec
     return RC_OK;
 }
 
+/* The CA's root is not known: the chain's own last certificate is the anchor, so that dates, CA
+ * flags and path lengths below it still count. */
+static enum rc accept_own_top(const struct cert_list *chain, const struct cert_expect *want,
+                              struct err *err)
+{
+    AUTO(buf) struct buf top = BUF(4 * CERT_MAX_BYTES);
+    CHECK(chain->n > 1 || want->roots_pem.n > 0, err, RC_REMOTE, BLAME_REMOTE,
+          MSG("crypto.accept.chain", "the chain has no intermediate certificate",
+              "チェーンに中間証明書がありません"));
+    if (chain->n == 1)
+        return chain_verify(chain, want->roots_pem, want->use_system_roots, want->now, err);
+    cert_to_pem(chain->v[chain->n - 1].der, &top);
+    TRY(buf_ok(&top, err));
+    return chain_verify(chain, buf_str(&top), false, want->now, err);
+}
+
 enum rc cert_accept(const struct cert_list *chain, const struct cert_expect *want, struct err *err)
 {
     CHECK(chain->n > 0, err, RC_REMOTE, BLAME_REMOTE,
@@ -256,12 +294,8 @@ enum rc cert_accept(const struct cert_list *chain, const struct cert_expect *wan
                   "certificate {0} of the chain was not issued by the next one",
                   "チェーンの {0} 番目の証明書は次の証明書が発行したものではありません"),
               NUM(i + 1));
-    if (want->allow_any_root) {
-        CHECK(chain->n > 1 || want->roots_pem.n > 0, err, RC_REMOTE, BLAME_REMOTE,
-              MSG("crypto.accept.chain", "the chain has no intermediate certificate",
-                  "チェーンに中間証明書がありません"));
-        return RC_OK;
-    }
+    if (want->allow_any_root)
+        return accept_own_top(chain, want, err);
     return chain_verify(chain, want->roots_pem, want->use_system_roots, want->now, err);
 }
 

@@ -7,12 +7,13 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "crypto/cert.h"
 #include "crypto/digest.h"
 #include "crypto/issue_priv.h"
 #include "crypto/key_priv.h"
 #include "crypto/x509_priv.h"
 
-bool subject_add(X509_NAME *name, const struct subject *s)
+bool subject_add(X509_NAME *name, const struct subject *s, const char **ret_bad)
 {
     const struct {
         const char *type, *value;
@@ -27,9 +28,22 @@ bool subject_add(X509_NAME *name, const struct subject *s)
     for (size_t i = 0; i < COUNT_OF(parts); i++)
         if (parts[i].value &&
             X509_NAME_add_entry_by_txt(name, parts[i].type, MBSTRING_UTF8,
-                                       (const unsigned char *)parts[i].value, -1, -1, 0) != 1)
+                                       (const unsigned char *)parts[i].value, -1, -1, 0) != 1) {
+            *ret_bad = parts[i].type;
             return false;
+        }
     return true;
+}
+
+enum rc subject_check(const char *bad, struct err *err)
+{
+    if (!bad)
+        return RC_OK;
+    ERR_clear_error();
+    return FAIL(err, RC_INPUT, BLAME_INPUT,
+                MSG("crypto.subject", "the subject field {0} is empty, too long or not valid text",
+                    "サブジェクトの {0} が空か、長すぎるか、文字が不正です"),
+                bad);
 }
 
 static bool push_name(GENERAL_NAMES *list, int type, const char *text)
@@ -97,15 +111,19 @@ static bool add_extensions(X509_REQ *req, const struct csr_spec *spec)
 enum rc csr_build(const struct key *key, const struct csr_spec *spec, struct buf *out_der,
                   struct err *err)
 {
-    X509_REQ *req = X509_REQ_new();
     unsigned char *der = NULL;
     int n = -1;
     CHECK(spec->dns_count + spec->ip_count > 0, err, RC_INPUT, BLAME_INPUT,
           MSG("crypto.csr.names", "a CSR needs at least one name",
               "CSR には名前が 1 つ以上必要です"));
-    if (req && X509_REQ_set_version(req, X509_REQ_VERSION_1) == 1 &&
-        X509_REQ_set_pubkey(req, key->pkey) == 1 &&
-        subject_add(X509_REQ_get_subject_name(req), &spec->subject) && add_extensions(req, spec) &&
+    X509_REQ *req = X509_REQ_new();
+    const char *bad = NULL;
+    bool named = req && subject_add(X509_REQ_get_subject_name(req), &spec->subject, &bad);
+    if (bad)
+        X509_REQ_free(req);
+    TRY(subject_check(bad, err));
+    if (named && X509_REQ_set_version(req, X509_REQ_VERSION_1) == 1 &&
+        X509_REQ_set_pubkey(req, key->pkey) == 1 && add_extensions(req, spec) &&
         X509_REQ_sign(req, key->pkey, key_digest(key->pkey)) > 0)
         n = i2d_X509_REQ(req, &der);
     X509_REQ_free(req);
@@ -114,6 +132,13 @@ enum rc csr_build(const struct key *key, const struct csr_spec *spec, struct buf
     buf_add(out_der, der, (size_t)n);
     OPENSSL_free(der);
     return buf_ok(out_der, err);
+}
+
+/* Never a prompt on a terminal, whatever the PEM headers say. */
+static int no_password(char *buf, int size, int writing, void *arg)
+{
+    (void)buf, (void)size, (void)writing, (void)arg;
+    return -1;
 }
 
 static X509_REQ *read_req(struct str in)
@@ -130,21 +155,22 @@ static X509_REQ *read_req(struct str in)
         return req;
     }
     BIO *bio = BIO_new_mem_buf(in.p, (int)in.n);
-    X509_REQ *req = bio ? PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL) : NULL;
+    X509_REQ *req = bio ? PEM_read_bio_X509_REQ(bio, NULL, no_password, NULL) : NULL;
     BIO_free(bio);
     return req;
 }
 
-static const char *entry_text(const X509_NAME *name, int nid, struct arena *a)
+/* Whatever fails in reading one that passes here is memory. */
+static bool is_readable(X509_REQ *req)
 {
-    int i = X509_NAME_get_index_by_NID(name, nid, -1);
-    unsigned char *utf8 = NULL;
-    if (i < 0)
-        return NULL;
-    int n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, i)));
-    const char *t = n >= 0 ? x509_clean(a, (char *)utf8, (size_t)n) : NULL;
-    OPENSSL_free(utf8);
-    return t;
+    if (!req || !X509_REQ_get0_pubkey(req))
+        return false;
+    STACK_OF(X509_EXTENSION) *exts = X509_REQ_get_extensions(req);
+    GENERAL_NAMES *sans = X509V3_get_d2i(exts, NID_subject_alt_name, NULL, NULL);
+    bool ok = !sans || sk_GENERAL_NAME_num(sans) <= CERT_MAX_NAMES;
+    GENERAL_NAMES_free(sans);
+    sk_X509_EXTENSION_pop_free(exts, X509_EXTENSION_free);
+    return ok;
 }
 
 static bool read_extensions(X509_REQ *req, struct arena *a, struct csr_info *c)
@@ -168,6 +194,16 @@ static bool read_extensions(X509_REQ *req, struct arena *a, struct csr_info *c)
     return ok;
 }
 
+static bool read_subject(const X509_NAME *n, struct arena *a, struct subject *s)
+{
+    return x509_entry(a, n, NID_commonName, &s->common_name) &&
+           x509_entry(a, n, NID_organizationName, &s->organization) &&
+           x509_entry(a, n, NID_organizationalUnitName, &s->organizational_unit) &&
+           x509_entry(a, n, NID_localityName, &s->locality) &&
+           x509_entry(a, n, NID_stateOrProvinceName, &s->state) &&
+           x509_entry(a, n, NID_countryName, &s->country);
+}
+
 static bool read_csr(X509_REQ *req, struct arena *a, struct csr_info *c, bool *ret_odd)
 {
     const X509_NAME *n = X509_REQ_get_subject_name(req);
@@ -179,14 +215,7 @@ static bool read_csr(X509_REQ *req, struct arena *a, struct csr_info *c, bool *r
     sha256((struct str){(char *)spki, (size_t)len}, c->spki_sha256);
     OPENSSL_free(spki);
     c->key_name = x509_key_name(key, a, &c->key_bits, ret_odd);
-    c->subject =
-        (struct subject){.common_name = entry_text(n, NID_commonName, a),
-                         .organization = entry_text(n, NID_organizationName, a),
-                         .organizational_unit = entry_text(n, NID_organizationalUnitName, a),
-                         .locality = entry_text(n, NID_localityName, a),
-                         .state = entry_text(n, NID_stateOrProvinceName, a),
-                         .country = entry_text(n, NID_countryName, a)};
-    return c->key_name && read_extensions(req, a, c);
+    return c->key_name && read_subject(n, a, &c->subject) && read_extensions(req, a, c);
 }
 
 enum rc csr_parse(struct str in, struct arena *a, struct csr_info *ret, struct buf *ret_der,
@@ -195,24 +224,27 @@ enum rc csr_parse(struct str in, struct arena *a, struct csr_info *ret, struct b
     struct csr_info c = {0};
     bool odd = false;
     X509_REQ *req = read_req(in);
-    bool ok = req && read_csr(req, a, &c, &odd);
+    bool readable = is_readable(req);
+    bool ok = readable && read_csr(req, a, &c, &odd);
     bool proven = ok && X509_REQ_verify(req, X509_REQ_get0_pubkey(req)) == 1;
     unsigned char *der = NULL;
-    int n = ok ? i2d_X509_REQ(req, &der) : -1;
+    int n = proven && !odd ? i2d_X509_REQ(req, &der) : 0;
     if (n > 0)
         buf_add(ret_der, der, (size_t)n);
     OPENSSL_free(der);
     X509_REQ_free(req);
     ERR_clear_error();
-    CHECK(ok && n > 0, err, RC_INPUT, BLAME_INPUT,
+    CHECK(readable, err, RC_INPUT, BLAME_INPUT,
           MSG("crypto.csr", "not a CSR that can be read (PKCS#10 in PEM or DER expected)",
               "CSR を読み取れません(PKCS#10 の PEM または DER が必要です)"));
+    if (!ok)
+        return NOMEM(err);
     CHECK(!odd, err, RC_INPUT, BLAME_INPUT,
           MSG("crypto.csr.key",
               "the CSR's key ({0}, {1} bits) is too weak or of a kind no CA accepts",
               "CSR の鍵({0}、{1} ビット)は弱すぎるか、認証局が受け付けない種類です"),
           c.key_name, NUM(c.key_bits));
-    CHECK(proven, err, RC_INPUT, BLAME_INPUT,
+    CHECK(proven && n > 0, err, RC_INPUT, BLAME_INPUT,
           MSG("crypto.csr.signature", "the CSR's signature does not verify with its own key",
               "CSR の署名がその公開鍵で検証できません"));
     TRY(buf_ok(ret_der, err));

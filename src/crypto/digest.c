@@ -31,7 +31,8 @@ void sha256_hex(struct str data, char ret[65])
 void hmac_sha256(struct str key, struct str data, unsigned char ret[32])
 {
     unsigned n = 0;
-    if (!HMAC(EVP_sha256(), key.p, (int)key.n, (const unsigned char *)data.p, data.n, ret, &n))
+    if (!HMAC(EVP_sha256(), key.p ? key.p : "", (int)key.n, (const unsigned char *)data.p, data.n,
+              ret, &n))
         abort();
 }
 

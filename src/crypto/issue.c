@@ -38,13 +38,71 @@ static bool add_conf(X509 *x, X509 *issuer, int nid, const char *value)
     return ok;
 }
 
-static bool add_url(X509 *x, int nid, const char *head, const char *url)
+/* Built as structures: OpenSSL's text form for these splits a URL at its commas. */
+static GENERAL_NAME *url_name(const char *url)
 {
-    AUTO(buf) struct buf b = BUF(2048);
+    GENERAL_NAME *g = GENERAL_NAME_new();
+    ASN1_IA5STRING *s = ASN1_IA5STRING_new();
+    if (!g || !s || ASN1_STRING_set(s, url, -1) != 1) {
+        GENERAL_NAME_free(g);
+        ASN1_IA5STRING_free(s);
+        return NULL;
+    }
+    GENERAL_NAME_set0_value(g, GEN_URI, s);
+    return g;
+}
+
+static bool add_crl(X509 *x, const char *url)
+{
     if (!url)
         return true;
-    buf_addf(&b, "%s%s", head, url);
-    return b.bad == RC_OK && add_conf(x, x, nid, buf_cstr(&b));
+    CRL_DIST_POINTS *list = CRL_DIST_POINTS_new();
+    DIST_POINT *p = DIST_POINT_new();
+    GENERAL_NAMES *names = GENERAL_NAMES_new();
+    DIST_POINT_NAME *dn = DIST_POINT_NAME_new();
+    GENERAL_NAME *g = url_name(url);
+    bool ok = list && p && names && dn && g && sk_GENERAL_NAME_push(names, g) > 0;
+    if (ok) {
+        g = NULL;
+        dn->type = 0;
+        dn->name.fullname = names;
+        names = NULL;
+        p->distpoint = dn;
+        dn = NULL;
+        ok = sk_DIST_POINT_push(list, p) > 0;
+        p = ok ? NULL : p;
+    }
+    ok = ok && X509_add1_ext_i2d(x, NID_crl_distribution_points, list, 0, 0) == 1;
+    GENERAL_NAME_free(g);
+    GENERAL_NAMES_free(names);
+    DIST_POINT_NAME_free(dn);
+    DIST_POINT_free(p);
+    CRL_DIST_POINTS_free(list);
+    return ok;
+}
+
+static bool add_issuer_url(X509 *x, const char *url)
+{
+    if (!url)
+        return true;
+    AUTHORITY_INFO_ACCESS *aia = AUTHORITY_INFO_ACCESS_new();
+    ACCESS_DESCRIPTION *d = ACCESS_DESCRIPTION_new();
+    GENERAL_NAME *g = url_name(url);
+    bool ok = aia && d && g;
+    if (ok) {
+        ASN1_OBJECT_free(d->method);
+        GENERAL_NAME_free(d->location);
+        d->method = OBJ_nid2obj(NID_ad_ca_issuers);
+        d->location = g;
+        g = NULL;
+        ok = sk_ACCESS_DESCRIPTION_push(aia, d) > 0;
+        d = ok ? NULL : d;
+    }
+    ok = ok && X509_add1_ext_i2d(x, NID_info_access, aia, 0, 0) == 1;
+    GENERAL_NAME_free(g);
+    ACCESS_DESCRIPTION_free(d);
+    AUTHORITY_INFO_ACCESS_free(aia);
+    return ok;
 }
 
 static bool add_basic(X509 *x, const struct issue_spec *s)
@@ -87,8 +145,7 @@ static bool add_extensions(X509 *x, X509 *issuer, const struct issue_spec *s)
               (issuer == x || add_conf(x, issuer, NID_authority_key_identifier, "keyid:always"));
     if (ok && eku)
         ok = add_conf(x, issuer, NID_ext_key_usage, eku);
-    return ok && add_sans(x, s) && add_url(x, NID_crl_distribution_points, "URI:", s->crl_url) &&
-           add_url(x, NID_info_access, "caIssuers;URI:", s->issuer_url);
+    return ok && add_sans(x, s) && add_crl(x, s->crl_url) && add_issuer_url(x, s->issuer_url);
 }
 
 enum rc cert_issue(const struct key *issuer_key, struct str issuer_cert_der,
@@ -101,12 +158,14 @@ enum rc cert_issue(const struct key *issuer_key, struct str issuer_cert_der,
     X509 *issuer = issuer_cert_der.n ? d2i_X509(NULL, &q, (long)issuer_cert_der.n) : NULL;
     X509 *x = X509_new();
     unsigned char *der = NULL;
+    const char *bad = NULL;
     int n = -1;
-    bool ok = pub && x && (issuer || issuer_cert_der.n == 0) &&
+    bool foreign = issuer && X509_check_private_key(issuer, issuer_key->pkey) != 1;
+    bool ok = !foreign && pub && x && (issuer || issuer_cert_der.n == 0) &&
               X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) &&
               set_time(X509_getm_notBefore(x), spec->not_before) &&
               set_time(X509_getm_notAfter(x), spec->not_after) && X509_set_pubkey(x, pub) == 1 &&
-              subject_add(X509_get_subject_name(x), &spec->subject) &&
+              subject_add(X509_get_subject_name(x), &spec->subject, &bad) &&
               X509_set_issuer_name(x, X509_get_subject_name(issuer ? issuer : x)) == 1 &&
               add_extensions(x, issuer ? issuer : x, spec);
     if (ok && X509_sign(x, issuer_key->pkey, key_digest(issuer_key->pkey)) > 0)
@@ -114,6 +173,12 @@ enum rc cert_issue(const struct key *issuer_key, struct str issuer_cert_der,
     EVP_PKEY_free(pub);
     X509_free(issuer);
     X509_free(x);
+    TRY(subject_check(bad, err));
+    if (foreign)
+        ERR_clear_error();
+    CHECK(!foreign, err, RC_INPUT, BLAME_INPUT,
+          MSG("crypto.issue.key", "the issuer's key does not belong to the issuer's certificate",
+              "発行者の鍵と発行者の証明書が一致しません"));
     if (n <= 0)
         return crypto_fail(err, "issuing a certificate");
     buf_add(out_der, der, (size_t)n);

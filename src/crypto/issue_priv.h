@@ -6,7 +6,9 @@
 
 #include "crypto/csr.h"
 
-bool subject_add(X509_NAME *name, const struct subject *s);
+/* On failure *ret_bad names the field at fault ("CN"); subject_check() makes the error of it. */
+bool subject_add(X509_NAME *name, const struct subject *s, const char **ret_bad);
+MUST enum rc subject_check(const char *bad, struct err *err);
 GENERAL_NAMES *san_build(const char *const *dns, size_t dns_count, const char *const *ips,
                          size_t ip_count);
 

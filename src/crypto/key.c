@@ -124,8 +124,25 @@ static int give_password(char *buf, int size, int writing, void *arg)
     return (int)n;
 }
 
+/* The private half must belong to the public one: a proof by signing and verifying. */
+static bool halves_match(EVP_PKEY *p)
+{
+    static const unsigned char data[] = "inro key pair";
+    unsigned char sig[2048]; /* RSA-16384 */
+    size_t n = sizeof sig;
+    EVP_MD_CTX *s = EVP_MD_CTX_new(), *v = EVP_MD_CTX_new();
+    bool ok = s && v && EVP_DigestSignInit(s, NULL, key_digest(p), NULL, p) == 1 &&
+              EVP_DigestSign(s, sig, &n, data, sizeof data) == 1 &&
+              EVP_DigestVerifyInit(v, NULL, key_digest(p), NULL, p) == 1 &&
+              EVP_DigestVerify(v, sig, n, data, sizeof data) == 1;
+    EVP_MD_CTX_free(s);
+    EVP_MD_CTX_free(v);
+    ERR_clear_error();
+    return ok;
+}
+
 /* Only kinds that are fit for a certificate today. */
-static enum rc accept_kind(EVP_PKEY *p, struct err *err)
+static enum rc check_kind(EVP_PKEY *p, struct err *err)
 {
     enum key_alg alg;
     if (pkey_alg(p, &alg))
@@ -142,6 +159,15 @@ static enum rc accept_kind(EVP_PKEY *p, struct err *err)
             "{0} {1} ビットの鍵は使えません。RSA 2048 ビット以上、P-256、P-384、Ed25519 "
             "を使ってください"),
         name ? name : "?", NUM(bits));
+}
+
+static enum rc accept_kind(EVP_PKEY *p, struct err *err)
+{
+    TRY(check_kind(p, err));
+    CHECK(halves_match(p), err, RC_INPUT, BLAME_INPUT,
+          MSG("crypto.key.pair", "the private key does not belong to the public key stored with it",
+              "秘密鍵と、一緒に保存されている公開鍵が一致しません"));
+    return RC_OK;
 }
 
 enum rc key_from_pem(struct str pem, const char *password, struct key **ret, struct err *err)
@@ -180,6 +206,11 @@ enum rc key_from_der(struct str pkcs8, struct key **ret, struct err *err)
         return FAIL(
             err, RC_INPUT, BLAME_INPUT,
             MSG("crypto.key.der", "not a private key in DER", "DER 形式の秘密鍵ではありません"));
+    }
+    enum rc rc = accept_kind(k, err);
+    if (rc != RC_OK) {
+        EVP_PKEY_free(k);
+        return rc;
     }
     return wrap(k, ret, err);
 }

@@ -19,10 +19,12 @@ static const char *find(struct str in, const char *what)
     return in.n ? memmem(in.p, in.n, what, strlen(what)) : NULL;
 }
 
-/* The next block, moving *rest behind it. A BEGIN without its END ends the search. */
-static bool next_block(struct str *rest, struct block *ret)
+/* The next block, moving *rest behind it. A BEGIN without its END is *ret_cut: what was cut off
+ * must not pass for a shorter chain. */
+static bool next_block(struct str *rest, struct block *ret, bool *ret_cut)
 {
     const char *begin = find(*rest, begin_mark);
+    *ret_cut = begin != NULL;
     if (!begin)
         return false;
     const char *limit = rest->p + rest->n, *label = begin + strlen(begin_mark);
@@ -41,6 +43,7 @@ static bool next_block(struct str *rest, struct block *ret)
                           {begin, (size_t)(tail - begin)}};
     rest->n = (size_t)(limit - tail);
     rest->p = tail;
+    *ret_cut = false;
     return true;
 }
 
@@ -89,10 +92,11 @@ enum rc cert_parse_pem(struct str pem, bool only_certs, struct arena *a, struct 
     struct block b;
     struct cert_list list = {arena_array(a, CERT_MAX_PEM_BLOCKS, sizeof *list.v), 0};
     size_t blocks = 0;
+    bool cut;
     if (!list.v)
         return NOMEM(err);
     TRY(check_text(pem, err));
-    while (next_block(&pem, &b)) {
+    while (next_block(&pem, &b, &cut)) {
         CHECK(++blocks <= CERT_MAX_PEM_BLOCKS, err, RC_INPUT, BLAME_INPUT,
               MSG("crypto.pem.blocks", "the PEM text has more than {0} blocks",
                   "PEM のブロックが {0} 個を超えています"),
@@ -107,6 +111,11 @@ enum rc cert_parse_pem(struct str pem, bool only_certs, struct arena *a, struct 
                   "ここには証明書だけを指定してください({0} があります)"),
               arena_str(a, b.label));
     }
+    CHECK(!cut, err, RC_INPUT, BLAME_INPUT,
+          MSG("crypto.pem.cut",
+              "block {0} of the PEM text has no matching END line: it was cut off",
+              "PEM の {0} 番目のブロックに対応する END 行がありません。途中で切れています"),
+          NUM(blocks + 1));
     CHECK(list.n > 0, err, RC_INPUT, BLAME_INPUT,
           MSG("crypto.pem.none", "no certificate was found (PEM expected)",
               "証明書が見つかりません(PEM 形式が必要です)"));
@@ -117,7 +126,8 @@ enum rc cert_parse_pem(struct str pem, bool only_certs, struct arena *a, struct 
 struct str pem_find_key(struct str pem)
 {
     struct block b;
-    while (next_block(&pem, &b))
+    bool cut;
+    while (next_block(&pem, &b, &cut))
         if (str_ends(b.label, "PRIVATE KEY"))
             return b.whole;
     return STR_NONE;

@@ -10,7 +10,8 @@
 /* One line of UTF-8: control and bidirectional characters are shown as \xNN. NULL: no memory. */
 const char *x509_clean(struct arena *a, const char *p, size_t n);
 const char *x509_name_text(struct arena *a, const X509_NAME *name);
-const char *x509_common_name(struct arena *a, const X509_NAME *name); /* NULL: none */
+/* The first entry of that kind as text; *ret NULL: none, or no text at all. False: no memory. */
+bool x509_entry(struct arena *a, const X509_NAME *name, int nid, const char **ret);
 bool x509_names(const GENERAL_NAMES *sans, struct arena *a, const char *const **ret, size_t *ret_n,
                 unsigned *odd);
 const char *x509_key_name(EVP_PKEY *p, struct arena *a, int *ret_bits, bool *ret_odd);
