@@ -148,6 +148,17 @@ static bool add_extensions(X509 *x, X509 *issuer, const struct issue_spec *s)
     return ok && add_sans(x, s) && add_crl(x, s->crl_url) && add_issuer_url(x, s->issuer_url);
 }
 
+/* All but the extensions and the signature. */
+static bool fill(X509 *x, X509 *issuer, EVP_PKEY *pub, const struct issue_spec *s,
+                 const char **ret_bad)
+{
+    return X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) &&
+           set_time(X509_getm_notBefore(x), s->not_before) &&
+           set_time(X509_getm_notAfter(x), s->not_after) && X509_set_pubkey(x, pub) == 1 &&
+           subject_add(X509_get_subject_name(x), &s->subject, ret_bad) &&
+           X509_set_issuer_name(x, X509_get_subject_name(issuer ? issuer : x)) == 1;
+}
+
 enum rc cert_issue(const struct key *issuer_key, struct str issuer_cert_der,
                    struct str subject_spki, const struct issue_spec *spec, struct buf *out_der,
                    struct err *err)
@@ -162,12 +173,7 @@ enum rc cert_issue(const struct key *issuer_key, struct str issuer_cert_der,
     int n = -1;
     bool foreign = issuer && X509_check_private_key(issuer, issuer_key->pkey) != 1;
     bool ok = !foreign && pub && x && (issuer || issuer_cert_der.n == 0) &&
-              X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) &&
-              set_time(X509_getm_notBefore(x), spec->not_before) &&
-              set_time(X509_getm_notAfter(x), spec->not_after) && X509_set_pubkey(x, pub) == 1 &&
-              subject_add(X509_get_subject_name(x), &spec->subject, &bad) &&
-              X509_set_issuer_name(x, X509_get_subject_name(issuer ? issuer : x)) == 1 &&
-              add_extensions(x, issuer ? issuer : x, spec);
+              fill(x, issuer, pub, spec, &bad) && add_extensions(x, issuer ? issuer : x, spec);
     if (ok && X509_sign(x, issuer_key->pkey, key_digest(issuer_key->pkey)) > 0)
         n = i2d_X509(x, &der);
     EVP_PKEY_free(pub);

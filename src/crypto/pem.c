@@ -47,20 +47,30 @@ static bool next_block(struct str *rest, struct block *ret, bool *ret_cut)
     return true;
 }
 
-static bool decode_body(struct str body, struct buf *out)
+/* Without white space; false when it is larger than any certificate. Failing memory stays in out.
+ */
+static bool squeeze(struct str body, struct buf *out)
 {
-    AUTO(buf) struct buf text = BUF(2 * CERT_MAX_BYTES);
-    for (size_t i = 0; i < body.n; i++)
-        if (body.p[i] != ' ' && body.p[i] != '\t' && body.p[i] != '\r' && body.p[i] != '\n')
-            buf_addc(&text, body.p[i]);
-    return text.bad == RC_OK && base64_decode(buf_str(&text), out);
+    for (size_t i = 0; i < body.n; i++) {
+        if (body.p[i] == ' ' || body.p[i] == '\t' || body.p[i] == '\r' || body.p[i] == '\n')
+            continue;
+        if (out->len == out->max)
+            return false;
+        buf_addc(out, body.p[i]);
+    }
+    return true;
 }
 
 static enum rc read_block(const struct block *b, size_t index, struct arena *a,
                           struct cert_info *ret, struct err *err)
 {
     AUTO(buf) struct buf der = BUF(2 * CERT_MAX_BYTES);
-    CHECK(decode_body(b->body, &der), err, RC_INPUT, BLAME_INPUT,
+    AUTO(buf) struct buf text = BUF(2 * CERT_MAX_BYTES);
+    bool fits = squeeze(b->body, &text);
+    TRY(buf_ok(&text, err));
+    bool ok = fits && base64_decode(buf_str(&text), &der);
+    TRY(buf_ok(&der, err));
+    CHECK(ok, err, RC_INPUT, BLAME_INPUT,
           MSG("crypto.pem.base64",
               "certificate {0} of the PEM text is not valid base64, or too large",
               "PEM の {0} 番目の証明書は base64 として不正か、大きすぎます"),
