@@ -13,7 +13,7 @@
 
 static const struct route_set *const sets[] = {
     &routes_session, &routes_system, &routes_connector, &routes_cert,   &routes_deploy,
-    &routes_job,     &routes_watch,  &routes_user,      &routes_screen,
+    &routes_job,     &routes_watch,  &routes_user,      &routes_screen, &routes_licence,
 };
 
 const struct route_set *const *api_route_sets(size_t *ret_n)

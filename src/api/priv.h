@@ -70,7 +70,7 @@ struct route_set {
     size_t n;
 };
 extern const struct route_set routes_session, routes_system, routes_connector, routes_cert,
-    routes_deploy, routes_job, routes_watch, routes_user, routes_screen;
+    routes_deploy, routes_job, routes_watch, routes_user, routes_screen, routes_licence;
 const struct route_set *const *api_route_sets(size_t *ret_n);
 #define ROUTE_SET(name, rows) const struct route_set name = {rows, COUNT_OF(rows)}
 

@@ -72,7 +72,7 @@
             false                                                                                  \
     }
 
-const struct cli_command cli_commands[] = {
+static const struct cli_command commands[] = {
     CONNECTOR("ca", "ca", "a CA account", "認証局設定"),
     {"ca",
      "check",
@@ -384,7 +384,18 @@ const struct cli_command cli_commands[] = {
      NULL,
      false},
 };
-const size_t cli_command_count = COUNT_OF(cli_commands);
+const struct cli_command_set cli_set_main = {commands, COUNT_OF(commands)};
+
+const struct cli_command *cli_command_at(size_t i)
+{
+    static const struct cli_command_set *const sets[] = {&cli_set_main, &cli_set_licence};
+    for (size_t s = 0; s < COUNT_OF(sets); s++) {
+        if (i < sets[s]->n)
+            return &sets[s]->v[i];
+        i -= sets[s]->n;
+    }
+    return NULL;
+}
 
 bool cli_ja(const struct cli *c)
 {

@@ -72,12 +72,24 @@ static enum rc take_option(struct cli *c, int argc, char **argv, int *i, struct 
     return RC_OK;
 }
 
+/* The last of the words the verb takes ("add", "customer add"; none: 0); -1 when it does not fit.
+ */
+static int verb_words(const char *verb, const char *const words[3])
+{
+    struct str rest = str_from(verb), part;
+    int i = 0;
+    while (verb && str_split(&rest, ' ', &part))
+        if (++i > 2 || !words[i] || !str_eqs(part, words[i]))
+            return -1;
+    return i;
+}
+
 /* The command is known first: its options decide how the rest reads. */
 static int find_command(struct cli *c, int argc, char **argv)
 {
-    const char *words[2] = {NULL, NULL};
-    int at[2] = {0, 0}, n = 0;
-    for (int i = 1; i < argc && n < 2; i++) {
+    const char *words[3] = {NULL, NULL, NULL};
+    int at[3] = {0, 0, 0}, n = 0;
+    for (int i = 1; i < argc && n < 3; i++) {
         if (strncmp(argv[i], "--", 2) == 0) {
             const struct cli_option *o = known(global, argv[i] + 2);
             i += o && o->value;
@@ -86,14 +98,13 @@ static int find_command(struct cli *c, int argc, char **argv)
         words[n] = argv[i];
         at[n++] = i;
     }
-    for (size_t k = 0; k < cli_command_count; k++) {
-        const struct cli_command *d = &cli_commands[k];
-        if (!words[0] || strcmp(d->group, words[0]) != 0)
+    const struct cli_command *d;
+    for (size_t k = 0; (d = cli_command_at(k)) != NULL; k++) {
+        int last = words[0] && strcmp(d->group, words[0]) == 0 ? verb_words(d->verb, words) : -1;
+        if (last < 0)
             continue;
-        if (!d->verb || (words[1] && strcmp(d->verb, words[1]) == 0)) {
-            c->cmd = d;
-            return d->verb ? at[1] : at[0];
-        }
+        c->cmd = d;
+        return at[last];
     }
     return 0;
 }

@@ -4,7 +4,7 @@
 
 #include "app/cli_priv.h"
 
-static int show(struct cli *c, const struct json *j)
+int cli_show(struct cli *c, const struct json *j)
 {
     if (c->json)
         cli_json(j);
@@ -13,8 +13,8 @@ static int show(struct cli *c, const struct json *j)
     return 0;
 }
 
-static int list(struct cli *c, const char *base, const char *more, const char *page,
-                const struct cli_column *cols, size_t n, struct err *err)
+int cli_list(struct cli *c, const char *base, const char *more, const char *page,
+             const struct cli_column *cols, size_t n, struct err *err)
 {
     AUTO(json) struct json *j = NULL;
     const char *limit = cli_opt(c, "limit"), *after = cli_opt(c, "after");
@@ -69,7 +69,7 @@ int cli_watch_add(struct cli *c, struct err *err)
     jw_end_object(&w);
     CLI_TRY(buf_ok(&b, err));
     CLI_TRY(cli_call(c, "POST", "/endpoints", buf_str(&b), &j, err));
-    return show(c, j);
+    return cli_show(c, j);
 }
 
 int cli_watch_list(struct cli *c, struct err *err)
@@ -77,7 +77,7 @@ int cli_watch_list(struct cli *c, struct err *err)
     static const struct cli_column cols[] = {
         {"id", {"ID", "番号"}},  {"host", {"HOST", "ホスト"}}, {"port", {"PORT", "ポート"}},
         {"sni", {"SNI", "SNI"}}, {"state", {"STATE", "状態"}}, {"seen_at", {"SEEN", "確認日時"}}};
-    return list(c, "/endpoints", "", "after", cols, COUNT_OF(cols), err);
+    return cli_list(c, "/endpoints", "", "after", cols, COUNT_OF(cols), err);
 }
 
 static enum rc look_all(struct cli *c, const char **ids, size_t max, size_t *ret_n, struct err *err)
@@ -150,8 +150,8 @@ int cli_job_list(struct cli *c, struct err *err)
         {"state", {"STATE", "状態"}},
         {"step", {"STEP", "段階"}},
         {cli_ja(c) ? "activity.ja" : "activity.en", {"DOING", "内容"}}};
-    return list(c, "/jobs", cli_opt(c, "open") ? "&open=1" : "", "after", cols, COUNT_OF(cols),
-                err);
+    return cli_list(c, "/jobs", cli_opt(c, "open") ? "&open=1" : "", "after", cols, COUNT_OF(cols),
+                    err);
 }
 
 int cli_job_show(struct cli *c, struct err *err)
@@ -160,9 +160,9 @@ int cli_job_show(struct cli *c, struct err *err)
     int status = 0;
     CLI_TRY(cli_call(c, "GET", cli_path(c, "/jobs/", c->args[0], NULL), STR_NONE, &j, err));
     if (!cli_opt(c, "wait"))
-        return show(c, j);
+        return cli_show(c, j);
     CLI_TRY(cli_follow(c, json_i64_or(j, "id", 0), &status, &job, err));
-    (void)show(c, job);
+    (void)cli_show(c, job);
     return status;
 }
 
@@ -171,7 +171,7 @@ int cli_job_change(struct cli *c, struct err *err)
     AUTO(json) struct json *j = NULL;
     const char *tail = arena_printf(c->a, "/%s", c->cmd->kind);
     CLI_TRY(cli_call(c, "POST", cli_path(c, "/jobs/", c->args[0], tail), STR_NONE, &j, err));
-    return show(c, j);
+    return cli_show(c, j);
 }
 
 int cli_user_list(struct cli *c, struct err *err)
@@ -181,7 +181,7 @@ int cli_user_list(struct cli *c, struct err *err)
                                              {"name", {"NAME", "氏名"}},
                                              {"role", {"ROLE", "権限"}},
                                              {"disabled", {"DISABLED", "無効"}}};
-    return list(c, "/users", "", "after", cols, COUNT_OF(cols), err);
+    return cli_list(c, "/users", "", "after", cols, COUNT_OF(cols), err);
 }
 
 static enum rc user_body(struct cli *c, struct buf *b, const char *login, struct err *err)
@@ -213,7 +213,7 @@ int cli_user_add(struct cli *c, struct err *err)
     AUTO(buf) struct buf b = BUF_SECRET(65536);
     CLI_TRY(user_body(c, &b, c->args[0], err));
     CLI_TRY(cli_call(c, "POST", "/users", buf_str(&b), &j, err));
-    return show(c, j);
+    return cli_show(c, j);
 }
 
 int cli_user_change(struct cli *c, struct err *err)
@@ -222,14 +222,14 @@ int cli_user_change(struct cli *c, struct err *err)
     AUTO(buf) struct buf b = BUF_SECRET(65536);
     CLI_TRY(user_body(c, &b, NULL, err));
     CLI_TRY(cli_call(c, "PATCH", cli_path(c, "/users/", c->args[0], NULL), buf_str(&b), &j, err));
-    return show(c, j);
+    return cli_show(c, j);
 }
 
 int cli_user_remove(struct cli *c, struct err *err)
 {
     AUTO(json) struct json *j = NULL;
     CLI_TRY(cli_call(c, "DELETE", cli_path(c, "/users/", c->args[0], NULL), STR_NONE, &j, err));
-    return c->json ? show(c, j) : 0;
+    return c->json ? cli_show(c, j) : 0;
 }
 
 int cli_audit_list(struct cli *c, struct err *err)
@@ -237,21 +237,21 @@ int cli_audit_list(struct cli *c, struct err *err)
     static const struct cli_column cols[] = {
         {"id", {"ID", "番号"}},       {"at", {"TIME", "日時"}},    {"actor", {"WHO", "操作者"}},
         {"action", {"WHAT", "操作"}}, {"subject", {"ON", "対象"}}, {"result", {"RESULT", "結果"}}};
-    return list(c, "/audit", "", "before", cols, COUNT_OF(cols), err);
+    return cli_list(c, "/audit", "", "before", cols, COUNT_OF(cols), err);
 }
 
 int cli_audit_verify(struct cli *c, struct err *err)
 {
     AUTO(json) struct json *j = NULL;
     CLI_TRY(cli_call(c, "POST", "/audit/verify", STR_NONE, &j, err));
-    return show(c, j);
+    return cli_show(c, j);
 }
 
 int cli_system(struct cli *c, struct err *err)
 {
     AUTO(json) struct json *j = NULL;
     CLI_TRY(cli_call(c, "GET", "/system", STR_NONE, &j, err));
-    return show(c, j);
+    return cli_show(c, j);
 }
 
 /* Without a server: the tables are in this program. */

@@ -174,11 +174,12 @@ void cli_usage(const char *lang, const char *group, struct buf *out)
     bool ja = strcmp(lang, "ja") == 0, any = false;
     buf_adds(out, ja ? "使い方: inro コマンド [引数] [オプション]\n\n"
                      : "usage: inro COMMAND [arguments] [options]\n\n");
-    for (size_t i = 0; i < cli_command_count; i++)
-        any = any || (group && strcmp(cli_commands[i].group, group) == 0);
-    for (size_t i = 0; i < cli_command_count; i++)
-        if (!any || strcmp(cli_commands[i].group, group) == 0)
-            add_line(lang, &cli_commands[i], out);
+    const struct cli_command *d;
+    for (size_t i = 0; (d = cli_command_at(i)) != NULL; i++)
+        any = any || (group && strcmp(d->group, group) == 0);
+    for (size_t i = 0; (d = cli_command_at(i)) != NULL; i++)
+        if (!any || strcmp(d->group, group) == 0)
+            add_line(lang, d, out);
     if (!any)
         buf_adds(out, ja ? "  inro serve | init | scan                           "
                            "サーバー起動、初期化、サーバー不要の検査\n"

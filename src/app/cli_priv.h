@@ -38,7 +38,7 @@ struct cli_option {           /* an option a command knows */
 };
 
 struct cli_command {
-    const char *group, *verb, *args; /* verb NULL: the group is the command */
+    const char *group, *verb, *args; /* verb: one or two words; NULL: the group is the command */
     size_t min, max;
     struct l10n help;
     int (*run)(struct cli *c, struct err *err); /* exit status, or -1 with err set */
@@ -47,10 +47,14 @@ struct cli_command {
     bool fields;                                /* takes setting flags as well */
 };
 
-extern const struct cli_command cli_commands[];
-extern const size_t cli_command_count;
+struct cli_command_set {
+    const struct cli_command *v;
+    size_t n;
+};
+extern const struct cli_command_set cli_set_main, cli_set_licence;
 
 /* cli.c */
+const struct cli_command *cli_command_at(size_t i); /* NULL past the last */
 int cli_exit(enum rc rc);
 bool cli_ja(const struct cli *c);
 const char *cli_text(const struct cli *c, const struct l10n *t);
@@ -81,6 +85,11 @@ struct cli_column {
     struct l10n title;
 };
 void cli_json(const struct json *j);
+/* An answer as people or programs want it; the exit status. */
+int cli_show(struct cli *c, const struct json *j);
+/* One page of a list: base?limit=..&page=..more; rows as a table, or the JSON. */
+int cli_list(struct cli *c, const char *base, const char *more, const char *page,
+             const struct cli_column *cols, size_t n, struct err *err);
 void cli_table(struct cli *c, const struct json *items, const struct cli_column *cols, size_t n);
 void cli_details(struct cli *c, const struct json *j);
 void cli_error(struct cli *c, const struct err *err);

@@ -3,6 +3,7 @@
 
 #include "base/base64.h"
 #include "job/job_priv.h"
+#include "job/licence.h"
 #include "model/policy.h"
 
 const char *hex_of(struct arena *a, const void *p, size_t n)
@@ -42,8 +43,12 @@ enum rc notice_facts(struct db *db, const struct notice_facts *f, int64_t now, s
 {
     AUTO(buf) struct buf b = BUF(64 * 1024);
     struct json_writer w = JSON_WRITER(&b);
+    enum rc ended = licence_gate(db, now, NULL); /* each alarm says so */
+    if (ended != RC_OK && ended != RC_LICENCE)
+        return licence_gate(db, now, err);
     jw_object(&w);
     jw_kstr(&w, "name", f->name);
+    jw_kbool(&w, "licence_ended", ended == RC_LICENCE);
     jw_kstr(&w, "target", f->target);
     jw_ktime(&w, "not_after", f->expiry);
     jw_ki64(&w, "days", f->days);

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "job/licence.h"
+
 struct binding *deploy_binding(struct deploy *d, int64_t id)
 {
     for (size_t i = 0; i < d->bindings.n; i++)
@@ -149,9 +151,21 @@ static void sort_bindings(struct deploy *d)
         }
 }
 
+/* A roll-out that follows an issue belongs to work that was begun in time. */
+static enum rc licence_allows(struct run *r, bool again, struct err *err)
+{
+    const char *reason = json_str_or(r->payload, "reason", "manual");
+    AUTO(db) struct db *db = NULL;
+    if (!again && (strcmp(reason, "issue") == 0 || strcmp(reason, "renew") == 0))
+        return RC_OK;
+    TRY(store_read(r->e->o.store, &db, err));
+    return licence_gate(db, run_now(r), err);
+}
+
 static enum rc begin(struct run *r, struct step_out *out, struct err *err)
 {
     struct deploy *d = NULL;
+    TRY(licence_allows(r, false, err));
     TRY(load(r, false, &d, err));
     sort_bindings(d);
     out->save = save_begin;
@@ -334,6 +348,7 @@ static enum rc again(struct run *r, struct step_out *out, struct err *err)
 {
     struct deploy *d = NULL;
     int64_t newer = 0;
+    TRY(licence_allows(r, true, err));
     TRY(load(r, true, &d, err));
     AUTO(db) struct db *db = NULL;
     TRY(store_read(r->e->o.store, &db, err));

@@ -10,14 +10,15 @@
 #include "base/base64.h"
 #include "codec/name.h"
 #include "crypto/digest.h"
+#include "job/licence.h"
 
-/* The licence's place: asked before anything is made. Renewals never count as new. */
-static enum rc licence_allows(struct run *r, const struct issue *is, struct err *err)
+/* Asked before anything is made; an order that is under way goes on past the licence's end.
+ * Nothing is counted here: the certificate is there already. */
+static enum rc licence_allows(struct run *r, struct err *err)
 {
-    (void)r;
-    (void)is;
-    (void)err;
-    return RC_OK;
+    AUTO(db) struct db *db = NULL;
+    TRY(store_read(r->e->o.store, &db, err));
+    return licence_gate(db, run_now(r), err);
 }
 
 static enum rc load_proofs(struct run *r, struct issue *is, struct err *err)
@@ -213,7 +214,7 @@ static enum rc prepare(struct run *r, struct step_out *out, struct err *err)
 {
     struct issue *is = NULL;
     TRY(issue_load(r, &is, err));
-    TRY(licence_allows(r, is, err));
+    TRY(licence_allows(r, err));
     TRY(check_names(r, is, err));
     TRY(check_ledger(r, is, err));
     out->save = save_prepare;

@@ -8,11 +8,11 @@
 #include "base/log.h"
 #include "job/job_priv.h"
 
-enum { RENEWALS = 20, LOOKS = 100, SCAN = 200, RETRIES = 100 };
+enum { RENEWALS = 20, HELD = 1000, LOOKS = 100, SCAN = 200, RETRIES = 100 };
 #define SCAN_EVERY (3600 * USEC_PER_SEC)
 
 struct tick {
-    int64_t high, wrong_since, cursor, scan_at, cleaned_at;
+    int64_t high, wrong_since, cursor, scan_at, cleaned_at, licence_since, licence_said, held_at;
     bool clock_wrong;
 };
 
@@ -36,19 +36,34 @@ static bool clock_wrong(struct run *r, struct tick *t)
     return false;
 }
 
-static enum rc due(struct db *db, struct run *r, int64_t now, struct err *err)
+/* Past the licence's end a renewal is not started; that it was not is an alarm of its own. */
+static enum rc renew(struct db *db, struct run *r, const struct cert *c, bool ended, int64_t now,
+                     struct err *err)
 {
-    struct cert_page certs;
-    struct endpoint_list eps;
     int64_t job = 0;
     bool existing = false;
-    TRY(db_cert_due(db, now, RENEWALS, r->a, &certs, err));
-    for (size_t i = 0; i < certs.n; i++) {
-        if (certs.v[i].ca_id == 0)
-            continue;
-        TRY(job_request_issue(db, certs.v[i].id, "renew", now, &job, &existing, err));
-        r->made_work |= !existing;
-    }
+    if (c->ca_id == 0)
+        return RC_OK;
+    if (ended)
+        return licence_held(db, r, c, now, err);
+    TRY(job_request_issue(db, c->id, "renew", now, &job, &existing, err));
+    r->made_work |= !existing;
+    return RC_OK;
+}
+
+static enum rc due(struct db *db, struct run *r, struct tick *t, bool ended, int64_t now,
+                   struct err *err)
+{
+    struct cert_page certs = {NULL, 0};
+    struct endpoint_list eps;
+    int64_t job = 0;
+    /* What is held stays due: all of it is looked at, and less often. */
+    if (!ended || now >= t->held_at || t->held_at > now + SCAN_EVERY)
+        TRY(db_cert_due(db, now, ended ? HELD : RENEWALS, r->a, &certs, err));
+    for (size_t i = 0; i < certs.n; i++)
+        TRY(renew(db, r, &certs.v[i], ended, now, err));
+    if (ended && certs.n > 0)
+        t->held_at = now + SCAN_EVERY;
     TRY(db_endpoint_due(db, now, LOOKS, r->a, &eps, err));
     for (size_t i = 0; i < eps.n; i++)
         TRY(job_request_watch(db, eps.v[i].id, now, &job, err));
@@ -145,6 +160,9 @@ static enum rc put_tick(struct run *r, const struct tick *t, struct err *err)
     jw_ki64(&w, "cursor", t->cursor);
     jw_ki64(&w, "scan_at", t->scan_at);
     jw_ki64(&w, "cleaned_at", t->cleaned_at);
+    jw_ki64(&w, "licence_since", t->licence_since);
+    jw_ki64(&w, "licence_said", t->licence_said);
+    jw_ki64(&w, "held_at", t->held_at);
     jw_kbool(&w, "clock_wrong", t->clock_wrong);
     jw_end_object(&w);
     TRY(buf_ok(&b, err));
@@ -166,7 +184,9 @@ static enum rc save_tick(struct db *db, struct run *r, void *arg, struct err *er
         r->made_work = true;
         return put_tick(r, &t, err);
     }
-    TRY(due(db, r, now, err));
+    bool ended = false;
+    TRY(licence_look(db, r, now, &t.licence_since, &t.licence_said, &ended, err));
+    TRY(due(db, r, &t, ended, now, err));
     TRY(blocked_again(db, r, now, err));
     TRY(scan(db, r, &t, now, err));
     TRY(clean(db, &t, now, err));
@@ -182,7 +202,10 @@ static enum rc tick(struct run *r, struct step_out *out, struct err *err)
                        .wrong_since = json_i64_or(r->progress, "wrong_since", 0),
                        .cursor = json_i64_or(r->progress, "cursor", 0),
                        .scan_at = json_i64_or(r->progress, "scan_at", 0),
-                       .cleaned_at = json_i64_or(r->progress, "cleaned_at", 0)};
+                       .cleaned_at = json_i64_or(r->progress, "cleaned_at", 0),
+                       .licence_since = json_i64_or(r->progress, "licence_since", 0),
+                       .licence_said = json_i64_or(r->progress, "licence_said", 0),
+                       .held_at = json_i64_or(r->progress, "held_at", 0)};
     t->clock_wrong = clock_wrong(r, t);
     if (t->clock_wrong)
         log_line(LOG_ERROR, "job", "the clock is wrong; nothing is judged until it is right");

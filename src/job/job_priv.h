@@ -178,6 +178,14 @@ MUST enum rc look_until(struct run *r, const struct verify_at *v, size_t n, cons
                         const unsigned char sha256[32], struct err *err);
 const char *sni_for(struct arena *a, const char *name);
 
+/* ---- licence_alarm.c ---- */
+/* Each tick: remembers the time, warns the administrators; *said is the caller's to keep. */
+MUST enum rc licence_look(struct db *db, struct run *r, int64_t now, int64_t *since, int64_t *said,
+                          bool *ret_ended, struct err *err);
+/* A renewal that is due and not started because the licence has ended. */
+MUST enum rc licence_held(struct db *db, struct run *r, const struct cert *c, int64_t now,
+                          struct err *err);
+
 /* ---- common.c ---- */
 MUST enum rc leaf_of(struct run *r, const struct cert_version *v, struct cert_list *ret_chain,
                      struct err *err);

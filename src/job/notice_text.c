@@ -84,6 +84,31 @@ static const struct row rows[] = {
         "it is right; check NTP.",
         "時計が過去に戻ったか、正しくない日時を示しています。修正されるまで期限の判定と更新を停止し"
         "ます。NTP を確認してください。"),
+    ROW("licence.ending", "The licence ends in {3} days or less",
+        "ライセンスの終了まで {3} 日以内です",
+        "The licence of {0} ends on {1}. After that nothing is applied for, renewed, deployed or "
+        "added; watching and alarms go on. Ask the vendor for the renewal file and import it.",
+        "{0} のライセンスは {1} "
+        "に終了します。終了後は申請・更新・適用・追加が停止します（監視と通知"
+        "は続きます）。ベンダーから更新ファイルを入手して取り込んでください。"),
+    ROW("licence.ended", "THE LICENCE HAS ENDED", "ライセンスが終了しました",
+        "The licence of {0} ended on {1}. Nothing is applied for, renewed, deployed or added until "
+        "a new licence file is imported; watching and alarms go on.",
+        "{0} のライセンスは {1} "
+        "に終了しました。新しいライセンスファイルを取り込むまで、申請・更新・"
+        "適用・追加は停止します（監視と通知は続きます）。"),
+    ROW("licence.held", "Renewal not started, the licence has ended: {0}",
+        "ライセンス終了のため更新を開始していません: {0}",
+        "{0} is due for renewal and was not renewed, because the licence has ended; the present "
+        "certificate ends on {1}. Import a new licence file.",
+        "{0} は更新時期ですが、ライセンスが終了しているため更新していません。現在の証明書の有効期限"
+        "は {1} です。新しいライセンスファイルを取り込んでください。"),
+    ROW("licence.broken", "The licence file cannot be used: {0}",
+        "ライセンスファイルが使用できません: {0}",
+        "The installed licence is damaged or not this installation's: {2} Until a good file is "
+        "imported, the trial plan applies.",
+        "取り込み済みのライセンスが破損しているか、この環境のものではありません。理由: {2} 正しい"
+        "ファイルを取り込むまで、ミーツとして動作します。"),
     ROW("test", "Test message", "テスト通知", "This is a test message of Inro. It has arrived.",
         "これは Inro のテスト通知です。正しく届いています。"),
 };
@@ -143,6 +168,11 @@ enum rc notice_render(const char *event, const char *lang, const struct json *da
         buf_adds(body, text);
     }
     buf_addc(body, '\n');
+    if (json_bool_or(data, "licence_ended", false) && strncmp(event, "licence.", 8) != 0)
+        buf_adds(body, strcmp(lang, "ja") == 0
+                           ? "※ライセンスが終了しているため、申請・更新・適用は停止しています。\n"
+                           : "Note: the licence has ended; applying, renewing and deploying are "
+                             "stopped.\n");
     TRY(buf_ok(subject, err));
     return buf_ok(body, err);
 }

@@ -109,5 +109,47 @@ static const char v2[] =
     "CREATE INDEX cert_not_after ON cert (not_after, id);"
     "CREATE INDEX cert_created ON cert (created, id);";
 
-const struct migration store_migrations[] = {{1, v1}, {2, v2}};
+/* The installed licence, whom it may come from, what counts as a target; and the vendor's desk. */
+static const char v3[] =
+    "CREATE TABLE licence (id {id}, serial BIGINT NOT NULL, key_id TEXT NOT NULL,"
+    " file TEXT NOT NULL, imported BIGINT NOT NULL, actor TEXT);"
+    "CREATE TABLE licence_key (id {id}, key_id TEXT NOT NULL UNIQUE, pub TEXT NOT NULL,"
+    " revoked BIGINT NOT NULL, source TEXT, added BIGINT NOT NULL);"
+    "CREATE TABLE licence_seat (connector_id BIGINT PRIMARY KEY"
+    " REFERENCES connector (id) ON DELETE CASCADE, address TEXT NOT NULL);"
+    "CREATE INDEX licence_seat_address ON licence_seat (address);"
+    "INSERT INTO licence_seat (connector_id, address)"
+    " SELECT id, lower(name) FROM connector WHERE kind = 'target';"
+    "CREATE TABLE vendor_key (id {id}, key_id TEXT, pub TEXT, sealed TEXT, place TEXT,"
+    " state TEXT NOT NULL, created BIGINT NOT NULL);"
+    "CREATE TABLE vendor_customer (id {id}, service_code TEXT NOT NULL UNIQUE,"
+    " name TEXT NOT NULL UNIQUE, mail TEXT, lang TEXT, installation TEXT, state TEXT NOT NULL,"
+    " ends_on BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL,"
+    " revision BIGINT NOT NULL);"
+    "CREATE TABLE vendor_order (id {id},"
+    " customer_id BIGINT NOT NULL REFERENCES vendor_customer (id), kind TEXT NOT NULL,"
+    " basics BIGINT NOT NULL, servers BIGINT NOT NULL, ordered_on BIGINT NOT NULL,"
+    " accept_on BIGINT NOT NULL, share_due BIGINT NOT NULL, starts_on BIGINT NOT NULL,"
+    " begins_on BIGINT NOT NULL, ends_on BIGINT NOT NULL, accepted_at BIGINT NOT NULL,"
+    " state TEXT NOT NULL, licence_id BIGINT NOT NULL, created BIGINT NOT NULL,"
+    " updated BIGINT NOT NULL);"
+    "CREATE INDEX vendor_order_customer ON vendor_order (customer_id, id);"
+    "CREATE TABLE vendor_licence (id {id},"
+    " customer_id BIGINT NOT NULL REFERENCES vendor_customer (id), order_id BIGINT NOT NULL,"
+    " plan TEXT NOT NULL, certificates BIGINT NOT NULL, targets BIGINT NOT NULL,"
+    " begins BIGINT NOT NULL, ends BIGINT NOT NULL, installation TEXT NOT NULL,"
+    " key_id TEXT NOT NULL, file_name TEXT UNIQUE, file TEXT, created BIGINT NOT NULL);"
+    "CREATE INDEX vendor_licence_customer ON vendor_licence (customer_id, id);"
+    "CREATE TABLE vendor_share (id {id},"
+    " customer_id BIGINT NOT NULL REFERENCES vendor_customer (id),"
+    " token_hash TEXT NOT NULL UNIQUE, expires BIGINT NOT NULL, created BIGINT NOT NULL,"
+    " hits BIGINT NOT NULL, last_hit BIGINT NOT NULL);"
+    "CREATE INDEX vendor_share_customer ON vendor_share (customer_id, id);"
+    "CREATE TABLE vendor_fee (id {id}, item TEXT NOT NULL, from_month BIGINT NOT NULL,"
+    " yen BIGINT NOT NULL, UNIQUE (item, from_month));"
+    "CREATE TABLE vendor_ledger (id BIGINT PRIMARY KEY, at BIGINT NOT NULL, actor TEXT,"
+    " event TEXT NOT NULL, customer_id BIGINT NOT NULL, order_id BIGINT NOT NULL, detail TEXT,"
+    " prev_hash TEXT, hash TEXT NOT NULL);";
+
+const struct migration store_migrations[] = {{1, v1}, {2, v2}, {3, v3}};
 const size_t store_migration_count = COUNT_OF(store_migrations);

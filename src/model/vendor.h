@@ -1,0 +1,80 @@
+/*
+ * The vendor's desk: customers, orders, licences issued, share links, fees, the ledger. Days are
+ * civil days in Japan (model/calendar.h), times UTC microseconds, 0 = none.
+ */
+#ifndef INRO_MODEL_VENDOR_H
+#define INRO_MODEL_VENDOR_H
+
+#include "base/err.h"
+
+struct vendor_key {
+    int64_t id;
+    const char *key_id;
+    const char *pub;    /* text of licence_key_text() */
+    const char *sealed; /* by the vault, place "vendor/<key id's row>/key" */
+    const char *place;
+    const char *state; /* "current", "old", "revoked" */
+    int64_t created;
+};
+
+struct vendor_customer {
+    int64_t id;
+    const char *service_code; /* 12 digits, ours */
+    const char *name, *mail, *lang;
+    const char *installation; /* 32 hexadecimal digits, NULL until the customer said it */
+    const char *state;        /* "active", "cancelled" */
+    int64_t ends_on;          /* day; last day of use after a cancellation */
+    int64_t created, updated, revision;
+};
+
+struct vendor_order {
+    int64_t id, customer_id;
+    const char *kind; /* "basic", "meets", "option", "convert", "renewal" */
+    int64_t basics, servers;
+    int64_t ordered_on, accept_on, share_due; /* days */
+    int64_t starts_on;                        /* first day of the month it starts in (fees) */
+    int64_t begins_on, ends_on;               /* of the licence: first and last day */
+    int64_t accepted_at;                      /* 0 = not yet */
+    const char *state;                        /* "received", "accepted", "issued" */
+    int64_t licence_id;
+    int64_t created, updated;
+};
+
+struct vendor_licence {
+    int64_t id; /* the serial */
+    int64_t customer_id, order_id;
+    const char *plan;
+    int64_t certificates, targets, begins, ends;
+    const char *installation, *key_id, *file_name, *file;
+    int64_t created;
+};
+
+struct vendor_share {
+    int64_t id, customer_id;
+    const char *token_hash; /* SHA-256 hex; the token itself is never kept */
+    int64_t expires, created, hits, last_hit;
+};
+
+struct vendor_fee {
+    int64_t id;
+    const char *item;   /* "basic", "server" */
+    int64_t from_month; /* first day of the month it holds from */
+    int64_t yen;        /* a month, without tax */
+};
+
+/* What a customer is charged for in a month. */
+struct vendor_sum {
+    int64_t id; /* of the customer */
+    const char *service_code, *name;
+    int64_t basics, servers;
+};
+
+struct vendor_entry { /* of the ledger */
+    int64_t id, at;
+    const char *actor, *event;
+    int64_t customer_id, order_id;
+    const char *detail; /* JSON, no secrets */
+    const char *prev_hash, *hash;
+};
+
+#endif
