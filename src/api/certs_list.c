@@ -10,7 +10,7 @@ static enum rc read_states(struct request *r, int64_t *ret, struct err *err)
 {
     struct str rest = str_from(r_query(r, "state")), part;
     *ret = 0;
-    while (rest.p && str_split(&rest, ',', &part)) {
+    while (rest.n > 0 && str_split(&rest, ',', &part)) { /* empty: no filter */
         int64_t bit = 0;
         for (int h = HEALTH_NEW; h < HEALTH_CLOCK_WRONG; h++)
             if (str_eqs(part, cert_health_name((enum cert_health)h)))

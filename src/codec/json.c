@@ -34,9 +34,22 @@ struct place {
     size_t line, column; /* from 1; columns in characters */
 };
 
+/*
+ * jansson's lexer drops a byte when its buffer cannot grow, and then reads past the end of what it
+ * kept. Once memory fails in a parse it therefore fails until the parse has ended.
+ */
+static _Thread_local bool out_of_memory;
+
+static void *sticky_alloc(size_t n)
+{
+    void *p = out_of_memory ? NULL : mem_alloc(n);
+    out_of_memory = out_of_memory || !p;
+    return p;
+}
+
 void json_init(void)
 {
-    json_set_alloc_funcs(mem_alloc, mem_free);
+    json_set_alloc_funcs(sticky_alloc, mem_free);
     json_object_seed(0);
 }
 
@@ -146,8 +159,15 @@ enum rc json_parse(struct str text, struct json **ret, struct err *err)
               "JSON が {0} バイトあり、上限の 16 MiB を超えています"),
           NUM(text.n));
     TRY(check_shape(text, err));
+    out_of_memory = false;
     json_t *j = json_loadb(text.p ? text.p : "", text.n,
                            JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
+    bool no_memory = out_of_memory;
+    out_of_memory = false;
+    if (no_memory) {
+        json_decref(j);
+        return NOMEM(err);
+    }
     if (!j)
         return syntax_error(&e, err);
     *ret = (struct json *)j;
