@@ -125,6 +125,7 @@ struct endpoint {
     const char *state; /* "ok", "expiring", "expired", "drift", "untrusted", "unreachable", "new" */
     const char *seen;  /* JSON: the last observation per address */
     int64_t seen_at, created, updated;
+    int64_t group_id;
 };
 
 struct observation {
@@ -165,12 +166,36 @@ struct user {
     const char *password;                   /* Argon2id */
     bool must_change, disabled;
     int64_t created, updated, revision;
+    const char *totp;     /* sealed secret of the second factor, NULL = none */
+    const char *totp_new; /* being set up, not yet proven */
+    int64_t totp_step;    /* the last time step that was used */
+    int64_t signed_in;
+};
+
+/* Users, and what they own: certificates, targets, endpoints; and how its people are told. */
+struct group {
+    int64_t id;
+    const char *name, *about;
+    const char *notify; /* JSON, see model/notify.h; NULL = as the installation */
+    int64_t created, updated, revision;
+};
+
+/* An API token: what its user may, cut down to a role and, if it names any, to groups. */
+struct token {
+    int64_t id, user_id;
+    const char *name;
+    const char *hash; /* SHA-256 hex of the token */
+    const char *role;
+    const char *group_ids; /* JSON list, NULL = all of the user's */
+    int64_t created, expires /* 0 = never */, last_used;
+    const char *last_address;
 };
 
 struct session {
     const char *id_hash; /* SHA-256 hex of the cookie value */
     int64_t user_id, created, last_seen, expires;
     const char *csrf, *address, *agent;
+    int64_t proven; /* when password or second factor was last shown */
 };
 
 struct audit {
@@ -199,6 +224,7 @@ struct delivery {
     const char *state; /* "waiting", "sent", "failed" */
     const char *reply, *error;
     int64_t attempts, updated;
+    const char *recipients; /* JSON list; NULL = the channel's own */
 };
 
 #endif

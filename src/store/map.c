@@ -152,7 +152,7 @@ static enum rc take_one(void *ctx, const struct val *cols, size_t n, struct err 
     return row_get(o->m, cols, n, o->a, o->rec, err);
 }
 
-static enum rc not_found(const struct map *m, const struct val *args, size_t n, struct err *err)
+enum rc not_found(const struct map *m, const struct val *args, size_t n, struct err *err)
 {
     const struct val *key = n > 0 ? &args[n - 1] : NULL;
     const char *name = !key ? "" : key->type == VAL_TEXT ? (key->null ? "" : key->s) : NULL;

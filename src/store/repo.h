@@ -29,6 +29,8 @@ LIST_OF(observation);
 LIST_OF(job);
 LIST_OF(user);
 LIST_OF(session);
+LIST_OF(group);
+LIST_OF(token);
 LIST_OF(audit);
 LIST_OF(notice);
 LIST_OF(delivery);
@@ -229,6 +231,23 @@ MUST enum rc db_user_find(struct db *db, const char *login, struct arena *a, str
                           struct err *err);
 MUST enum rc db_user_list(struct db *db, struct arena *a, struct user_list *ret, struct err *err);
 MUST enum rc db_user_update(struct db *db, const struct user *u, struct err *err);
+MUST enum rc db_user_list_group(struct db *db, int64_t group_id, struct arena *a,
+                                struct user_list *ret, struct err *err);
+MUST enum rc db_user_totp(struct db *db, int64_t id, const char *totp, const char *totp_new,
+                          int64_t step, struct err *err);
+/* *ret_new false: the step, or a later one, was used before. */
+MUST enum rc db_user_totp_step(struct db *db, int64_t id, int64_t step, bool *ret_new,
+                               struct err *err);
+MUST enum rc db_user_signed_in(struct db *db, int64_t id, int64_t now, struct err *err);
+/* Hashes of recovery codes: set replaces all; take removes one, *ret_taken says whether it was. */
+MUST enum rc db_recovery_set(struct db *db, int64_t user_id, const char *const *hashes, size_t n,
+                             struct err *err);
+MUST enum rc db_recovery_take(struct db *db, int64_t user_id, const char *hash, bool *ret_taken,
+                              struct err *err);
+MUST enum rc db_recovery_count(struct db *db, int64_t user_id, int64_t *ret, struct err *err);
+MUST enum rc db_session_list(struct db *db, int64_t user_id /* 0 = all */, int64_t now,
+                             struct arena *a, struct session_list *ret, struct err *err);
+MUST enum rc db_session_prove(struct db *db, const char *id_hash, int64_t now, struct err *err);
 MUST enum rc db_session_add(struct db *db, const struct session *s, struct err *err);
 MUST enum rc db_session_get(struct db *db, const char *id_hash, struct arena *a,
                             struct session *ret, struct err *err);
@@ -236,6 +255,39 @@ MUST enum rc db_session_touch(struct db *db, const char *id_hash, int64_t now, s
 MUST enum rc db_session_remove(struct db *db, const char *id_hash, struct err *err);
 MUST enum rc db_session_remove_user(struct db *db, int64_t user_id, struct err *err);
 MUST enum rc db_session_expire(struct db *db, int64_t now, struct err *err);
+
+/* groups: seen like what they own */
+MUST enum rc db_group_add(struct db *db, struct group *g, struct err *err);
+MUST enum rc db_group_get(struct db *db, int64_t id, struct arena *a, struct group *ret,
+                          struct err *err);
+MUST enum rc db_group_find(struct db *db, const char *name, struct arena *a, struct group *ret,
+                           struct err *err);
+MUST enum rc db_group_list(struct db *db, struct arena *a, struct group_list *ret, struct err *err);
+MUST enum rc db_group_update(struct db *db, const struct group *g, struct err *err);
+/* RC_CONFLICT while it owns anything. */
+MUST enum rc db_group_remove(struct db *db, int64_t id, struct err *err);
+MUST enum rc db_group_join(struct db *db, int64_t group_id, int64_t user_id, struct err *err);
+MUST enum rc db_group_leave(struct db *db, int64_t group_id, int64_t user_id, struct err *err);
+/* The groups of a user, whatever the transaction sees. */
+MUST enum rc db_group_list_user(struct db *db, int64_t user_id, struct arena *a,
+                                struct group_list *ret, struct err *err);
+/* The group "cert/12", "endpoint/3" ... belongs to; 0 = none. */
+MUST enum rc db_subject_group(struct db *db, const char *subject, int64_t *ret, struct err *err);
+/* Does the transaction see it? (db_scope()) */
+MUST enum rc db_sees_subject(struct db *db, const char *subject, bool *ret, struct err *err);
+
+/* API tokens */
+MUST enum rc db_token_add(struct db *db, struct token *t, struct err *err);
+MUST enum rc db_token_get(struct db *db, int64_t id, struct arena *a, struct token *ret,
+                          struct err *err);
+MUST enum rc db_token_find(struct db *db, const char *hash, struct arena *a, struct token *ret,
+                           struct err *err);
+MUST enum rc db_token_list(struct db *db, int64_t user_id /* 0 = all */, struct arena *a,
+                           struct token_list *ret, struct err *err);
+MUST enum rc db_token_touch(struct db *db, int64_t id, int64_t now, const char *address,
+                            struct err *err);
+MUST enum rc db_token_remove(struct db *db, int64_t id, struct err *err);
+MUST enum rc db_token_remove_user(struct db *db, int64_t user_id, struct err *err);
 
 /* audit: appended in the transaction of what it records; hash = SHA-256 over prev_hash and fields
  */

@@ -41,19 +41,22 @@ static enum rc names_add(struct db *db, int64_t cert_id, const struct names *nam
 
 enum rc db_cert_add(struct db *db, struct cert *c, struct err *err)
 {
+    TRY(may_put(db, c->group_id, err));
     TRY(db_insert(db, STMT_CERT_ADD, &cert_map, c, NULL, err));
     return names_add(db, c->id, &c->names, err);
 }
 
 enum rc db_cert_get(struct db *db, int64_t id, struct arena *a, struct cert *ret, struct err *err)
 {
-    return db_one(db, STMT_CERT_GET, ARGS(I(id)), &cert_map, a, ret, err);
+    return db_one_seen(db, STMT_CERT_GET, ARGS(I(id)), &cert_map, BY_GROUP,
+                       offsetof(struct cert, group_id), a, ret, err);
 }
 
 enum rc db_cert_find(struct db *db, const char *name, struct arena *a, struct cert *ret,
                      struct err *err)
 {
-    return db_one(db, STMT_CERT_FIND, ARGS(T(name)), &cert_map, a, ret, err);
+    return db_one_seen(db, STMT_CERT_FIND, ARGS(T(name)), &cert_map, BY_GROUP,
+                       offsetof(struct cert, group_id), a, ret, err);
 }
 
 enum rc like_text(const char *text, struct buf *out, struct err *err)
@@ -76,13 +79,21 @@ enum rc db_cert_list(struct db *db, const struct cert_filter *f, struct arena *a
 {
     TRY(limit_ok(f->limit, err));
     if (!f->text || !*f->text) {
-        MANY(db, STMT_CERT_LIST, &cert_map, a, ret, err, I(f->after), I(f->limit));
+        if (db->scope)
+            MANY(db, STMT_CERT_LIST_IN, &cert_map, a, ret, err, I(f->after), I(f->limit),
+                 T(db->scope));
+        else
+            MANY(db, STMT_CERT_LIST, &cert_map, a, ret, err, I(f->after), I(f->limit));
         return RC_OK;
     }
     AUTO(buf) struct buf like = BUF(8192);
     TRY(like_text(f->text, &like, err));
-    MANY(db, STMT_CERT_SEARCH, &cert_map, a, ret, err, I(f->after), I(f->limit),
-         T(buf_cstr(&like)));
+    if (db->scope)
+        MANY(db, STMT_CERT_SEARCH_IN, &cert_map, a, ret, err, I(f->after), I(f->limit),
+             T(buf_cstr(&like)), T(db->scope));
+    else
+        MANY(db, STMT_CERT_SEARCH, &cert_map, a, ret, err, I(f->after), I(f->limit),
+             T(buf_cstr(&like)));
     return RC_OK;
 }
 
@@ -132,7 +143,8 @@ enum rc db_cert_query(struct db *db, const struct cert_query *q, struct arena *a
          key,
          I(q->more   ? q->after_id
            : q->down ? INT64_MAX
-                     : 0));
+                     : 0),
+         T(db->scope));
     return RC_OK;
 }
 
@@ -144,6 +156,7 @@ enum rc db_cert_count(struct db *db, int64_t *ret, struct err *err)
 enum rc db_cert_update(struct db *db, const struct cert *c, struct err *err)
 {
     AUTO(buf) struct buf names = BUF((size_t)1 << 20);
+    TRY(may_put(db, c->group_id, err));
     TRY(map_names_text(&c->names, &names, err));
     TRY(db_change(db, STMT_CERT_UPDATE,
                   ARGS(I(c->id), I(c->revision), T(c->name), T(buf_cstr(&names)), REF(c->ca_id),
@@ -180,13 +193,18 @@ enum rc db_version_add(struct db *db, struct cert_version *v, struct err *err)
 enum rc db_version_get(struct db *db, int64_t id, struct arena *a, struct cert_version *ret,
                        struct err *err)
 {
-    return db_one(db, STMT_VERSION_GET, ARGS(I(id)), &cert_version_map, a, ret, err);
+    return db_one_seen(db, STMT_VERSION_GET, ARGS(I(id)), &cert_version_map, BY_CERT,
+                       offsetof(struct cert_version, cert_id), a, ret, err);
 }
 
 enum rc db_version_list(struct db *db, int64_t cert_id, struct arena *a,
                         struct cert_version_list *ret, struct err *err)
 {
-    MANY(db, STMT_VERSION_LIST, &cert_version_map, a, ret, err, I(cert_id));
+    bool seen = false;
+    TRY(sees_cert(db, cert_id, &seen, err));
+    *ret = (struct cert_version_list){NULL, 0};
+    if (seen)
+        MANY(db, STMT_VERSION_LIST, &cert_version_map, a, ret, err, I(cert_id));
     return RC_OK;
 }
 
@@ -223,7 +241,8 @@ enum rc db_version_activate(struct db *db, int64_t version_id, int64_t renew_at,
 enum rc db_version_find_sha256(struct db *db, const char *sha256, struct arena *a,
                                struct cert_version *ret, struct err *err)
 {
-    return db_one(db, STMT_VERSION_FIND_SHA256, ARGS(T(sha256)), &cert_version_map, a, ret, err);
+    return db_one_seen(db, STMT_VERSION_FIND_SHA256, ARGS(T(sha256)), &cert_version_map, BY_CERT,
+                       offsetof(struct cert_version, cert_id), a, ret, err);
 }
 
 enum rc db_version_page(struct db *db, int64_t after, int limit, struct arena *a,

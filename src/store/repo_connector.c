@@ -1,6 +1,8 @@
 /* Connectors: CA accounts, targets, notifiers; and the CA rate ledger. */
 #include "store/store_priv.h"
 
+#include <string.h>
+
 #include "store/repo.h"
 
 MAP(connector, "connector", "接続設定", CI(connector, id), CT(connector, kind), CT(connector, type),
@@ -9,26 +11,41 @@ MAP(connector, "connector", "接続設定", CI(connector, id), CT(connector, kin
 
 enum rc db_connector_add(struct db *db, struct connector *c, struct err *err)
 {
+    TRY(may_put(db, c->group_id, err));
     return db_insert(db, STMT_CONNECTOR_ADD, &connector_map, c, NULL, err);
+}
+
+/* CAs and notifiers of no group are the installation's: everybody may use them. */
+static enum rc one_seen(struct db *db, enum stmt_id id, const struct val *args, size_t n,
+                        struct arena *a, struct connector *ret, struct err *err)
+{
+    struct connector c;
+    TRY(db_one(db, id, args, n, &connector_map, a, &c, err));
+    bool shared = c.group_id == 0 && strcmp(c.kind, "target") != 0;
+    if (!shared && !sees_group(db, c.group_id))
+        return not_found(&connector_map, args, n, err);
+    *ret = c;
+    return RC_OK;
 }
 
 enum rc db_connector_get(struct db *db, int64_t id, struct arena *a, struct connector *ret,
                          struct err *err)
 {
-    return db_one(db, STMT_CONNECTOR_GET, ARGS(I(id)), &connector_map, a, ret, err);
+    return one_seen(db, STMT_CONNECTOR_GET, ARGS(I(id)), a, ret, err);
 }
 
 enum rc db_connector_find(struct db *db, const char *kind, const char *name, struct arena *a,
                           struct connector *ret, struct err *err)
 {
-    return db_one(db, STMT_CONNECTOR_FIND, ARGS(T(kind), T(name)), &connector_map, a, ret, err);
+    return one_seen(db, STMT_CONNECTOR_FIND, ARGS(T(kind), T(name)), a, ret, err);
 }
 
 enum rc db_connector_list(struct db *db, const char *kind, int64_t after, int limit,
                           struct arena *a, struct connector_list *ret, struct err *err)
 {
     TRY(limit_ok(limit, err));
-    MANY(db, STMT_CONNECTOR_LIST, &connector_map, a, ret, err, T(kind), I(after), I(limit));
+    MANY(db, STMT_CONNECTOR_LIST, &connector_map, a, ret, err, T(kind), I(after), I(limit),
+         T(db->scope));
     return RC_OK;
 }
 

@@ -33,7 +33,8 @@ enum rc db_order_add(struct db *db, struct order *o, struct err *err)
 
 enum rc db_order_get(struct db *db, int64_t id, struct arena *a, struct order *ret, struct err *err)
 {
-    return db_one(db, STMT_ORDER_GET, ARGS(I(id)), &order_map, a, ret, err);
+    return db_one_seen(db, STMT_ORDER_GET, ARGS(I(id)), &order_map, BY_CERT,
+                       offsetof(struct order, cert_id), a, ret, err);
 }
 
 enum rc db_order_list(struct db *db, int64_t cert_id, bool only_open, int64_t after, int limit,
@@ -42,11 +43,11 @@ enum rc db_order_list(struct db *db, int64_t cert_id, bool only_open, int64_t af
     TRY(limit_ok(limit, err));
     if (cert_id != 0)
         MANY(db, STMT_ORDER_LIST_CERT, &order_map, a, ret, err, I(after), I(limit), I(cert_id),
-             I(only_open));
+             I(only_open), T(db->scope));
     else if (only_open)
-        MANY(db, STMT_ORDER_LIST_OPEN, &order_map, a, ret, err, I(after), I(limit));
+        MANY(db, STMT_ORDER_LIST_OPEN, &order_map, a, ret, err, I(after), I(limit), T(db->scope));
     else
-        MANY(db, STMT_ORDER_LIST, &order_map, a, ret, err, I(after), I(limit));
+        MANY(db, STMT_ORDER_LIST, &order_map, a, ret, err, I(after), I(limit), T(db->scope));
     return RC_OK;
 }
 
@@ -55,7 +56,7 @@ enum rc db_order_list_down(struct db *db, bool only_open, int64_t before, int li
 {
     TRY(limit_ok(limit, err));
     MANY(db, STMT_ORDER_LIST_DOWN, &order_map, a, ret, err, I(before > 0 ? before : INT64_MAX),
-         I(limit), I(only_open));
+         I(limit), I(only_open), T(db->scope));
     return RC_OK;
 }
 
@@ -75,22 +76,20 @@ enum rc db_binding_add(struct db *db, struct binding *b, struct err *err)
 enum rc db_binding_get(struct db *db, int64_t id, struct arena *a, struct binding *ret,
                        struct err *err)
 {
-    return db_one(db, STMT_BINDING_GET, ARGS(I(id)), &binding_map, a, ret, err);
+    return db_one_seen(db, STMT_BINDING_GET, ARGS(I(id)), &binding_map, BY_CERT,
+                       offsetof(struct binding, cert_id), a, ret, err);
 }
 
 enum rc db_binding_list(struct db *db, int64_t cert_id, int64_t target_id, struct arena *a,
                         struct binding_list *ret, struct err *err)
 {
     if (cert_id != 0)
-        MANY(db, STMT_BINDING_LIST_CERT, &binding_map, a, ret, err, I(cert_id), I(target_id));
+        MANY(db, STMT_BINDING_LIST_CERT, &binding_map, a, ret, err, I(cert_id), I(target_id),
+             T(db->scope));
     else if (target_id != 0)
-        MANY(db, STMT_BINDING_LIST_TARGET, &binding_map, a, ret, err, I(target_id));
-    else {
-        struct rows rows = {NULL, 0};
-        TRY(db_many(db, STMT_BINDING_LIST, NULL, 0, &binding_map, a, &rows, err));
-        ret->v = rows.v;
-        ret->n = rows.n;
-    }
+        MANY(db, STMT_BINDING_LIST_TARGET, &binding_map, a, ret, err, I(target_id), T(db->scope));
+    else
+        MANY(db, STMT_BINDING_LIST, &binding_map, a, ret, err, T(db->scope));
     return RC_OK;
 }
 
@@ -115,7 +114,8 @@ enum rc db_deployment_add(struct db *db, struct deployment *d, struct err *err)
 enum rc db_deployment_get(struct db *db, int64_t id, struct arena *a, struct deployment *ret,
                           struct err *err)
 {
-    return db_one(db, STMT_DEPLOYMENT_GET, ARGS(I(id)), &deployment_map, a, ret, err);
+    return db_one_seen(db, STMT_DEPLOYMENT_GET, ARGS(I(id)), &deployment_map, BY_CERT,
+                       offsetof(struct deployment, cert_id), a, ret, err);
 }
 
 enum rc db_deployment_list(struct db *db, int64_t cert_id, int64_t before, int limit,
@@ -125,9 +125,10 @@ enum rc db_deployment_list(struct db *db, int64_t cert_id, int64_t before, int l
     before = before_or_top(before);
     if (cert_id != 0)
         MANY(db, STMT_DEPLOYMENT_LIST_CERT, &deployment_map, a, ret, err, I(before), I(limit),
-             I(cert_id));
+             I(cert_id), T(db->scope));
     else
-        MANY(db, STMT_DEPLOYMENT_LIST, &deployment_map, a, ret, err, I(before), I(limit));
+        MANY(db, STMT_DEPLOYMENT_LIST, &deployment_map, a, ret, err, I(before), I(limit),
+             T(db->scope));
     return RC_OK;
 }
 

@@ -28,7 +28,14 @@ enum rc db_job_add(struct db *db, struct job *j, int64_t *ret_existing, struct e
 
 enum rc db_job_get(struct db *db, int64_t id, struct arena *a, struct job *ret, struct err *err)
 {
-    return db_one(db, STMT_JOB_GET, ARGS(I(id)), &job_map, a, ret, err);
+    struct job j;
+    bool seen = false;
+    TRY(db_one(db, STMT_JOB_GET, ARGS(I(id)), &job_map, a, &j, err));
+    TRY(sees_subject(db, j.subject, &seen, err));
+    if (!seen)
+        return not_found(&job_map, ARGS(I(id)), err);
+    *ret = j;
+    return RC_OK;
 }
 
 enum rc db_job_list(struct db *db, const struct job_filter *f, struct arena *a,
@@ -38,13 +45,13 @@ enum rc db_job_list(struct db *db, const struct job_filter *f, struct arena *a,
     int64_t before = f->before > 0 ? f->before : INT64_MAX;
     if (f->subject)
         MANY(db, STMT_JOB_LIST_SUBJECT, &job_map, a, ret, err, I(before), I(f->limit), T(f->kind),
-             I(f->only_open), T(f->subject));
+             I(f->only_open), T(f->subject), T(db->scope));
     else if (f->only_open)
         MANY(db, STMT_JOB_LIST_OPEN, &job_map, a, ret, err, I(before), I(f->limit), T(f->kind),
-             I(f->no_routine));
+             I(f->no_routine), T(db->scope));
     else
         MANY(db, STMT_JOB_LIST, &job_map, a, ret, err, I(before), I(f->limit), T(f->kind),
-             I(f->in_state), I(f->no_routine));
+             I(f->in_state), I(f->no_routine), T(db->scope));
     return RC_OK;
 }
 
@@ -114,13 +121,27 @@ enum rc db_job_activity(struct db *db, int64_t id, int64_t lease_no, const char 
     return lease_lost(changed, err);
 }
 
+/* A job that is not seen cannot be changed either. */
+static enum rc only_seen(struct db *db, int64_t id, struct err *err)
+{
+    struct job j;
+    if (!db->scope)
+        return RC_OK;
+    AUTO(arena) struct arena *a = arena_create(0);
+    if (!a)
+        return NOMEM(err);
+    return db_job_get(db, id, a, &j, err);
+}
+
 enum rc db_job_cancel(struct db *db, int64_t id, int64_t now, struct err *err)
 {
+    TRY(only_seen(db, id, err));
     return db_change(db, STMT_JOB_CANCEL, ARGS(I(id), I(now)), STMT_JOB_GET, &job_map, err);
 }
 
 enum rc db_job_retry_now(struct db *db, int64_t id, int64_t now, struct err *err)
 {
+    TRY(only_seen(db, id, err));
     return db_change(db, STMT_JOB_RETRY_NOW, ARGS(I(id), I(now)), STMT_JOB_GET, &job_map, err);
 }
 

@@ -6,7 +6,7 @@
 MAP(endpoint, "endpoint", "監視対象", CI(endpoint, id), CT(endpoint, host), CI(endpoint, port),
     CT(endpoint, sni), CT(endpoint, starttls), CR(endpoint, cert_id), CI(endpoint, every),
     CI(endpoint, next_at), CT(endpoint, state), CT(endpoint, seen), CI(endpoint, seen_at),
-    CI(endpoint, created), CI(endpoint, updated));
+    CI(endpoint, created), CI(endpoint, updated), CI(endpoint, group_id));
 
 MAP(observation, "observation", "検出結果", CI(observation, id), CI(observation, endpoint_id),
     CT(observation, addr), CI(observation, at), CT(observation, sha256), CT(observation, subject),
@@ -18,7 +18,7 @@ MAP(notice, "notice", "通知", CI(notice, id), CT(notice, event), CT(notice, su
 
 MAP(delivery, "delivery", "通知の送信", CI(delivery, id), CI(delivery, notice_id),
     CI(delivery, notifier_id), CT(delivery, lang), CT(delivery, state), CT(delivery, reply),
-    CT(delivery, error), CI(delivery, attempts), CI(delivery, updated));
+    CT(delivery, error), CI(delivery, attempts), CI(delivery, updated), CT(delivery, recipients));
 
 static int64_t before_or_top(int64_t before)
 {
@@ -27,13 +27,15 @@ static int64_t before_or_top(int64_t before)
 
 enum rc db_endpoint_add(struct db *db, struct endpoint *e, struct err *err)
 {
+    TRY(may_put(db, e->group_id, err));
     return db_insert(db, STMT_ENDPOINT_ADD, &endpoint_map, e, NULL, err);
 }
 
 enum rc db_endpoint_get(struct db *db, int64_t id, struct arena *a, struct endpoint *ret,
                         struct err *err)
 {
-    return db_one(db, STMT_ENDPOINT_GET, ARGS(I(id)), &endpoint_map, a, ret, err);
+    return db_one_seen(db, STMT_ENDPOINT_GET, ARGS(I(id)), &endpoint_map, BY_GROUP,
+                       offsetof(struct endpoint, group_id), a, ret, err);
 }
 
 enum rc db_endpoint_list(struct db *db, int64_t cert_id, int64_t after, int limit, struct arena *a,
@@ -42,9 +44,9 @@ enum rc db_endpoint_list(struct db *db, int64_t cert_id, int64_t after, int limi
     TRY(limit_ok(limit, err));
     if (cert_id != 0)
         MANY(db, STMT_ENDPOINT_LIST_CERT, &endpoint_map, a, ret, err, I(after), I(limit),
-             I(cert_id));
+             I(cert_id), T(db->scope));
     else
-        MANY(db, STMT_ENDPOINT_LIST, &endpoint_map, a, ret, err, I(after), I(limit));
+        MANY(db, STMT_ENDPOINT_LIST, &endpoint_map, a, ret, err, I(after), I(limit), T(db->scope));
     return RC_OK;
 }
 
@@ -56,7 +58,7 @@ enum rc db_endpoint_search(struct db *db, const char *state, const char *text, i
     if (text)
         TRY(like_text(text, &like, err));
     MANY(db, STMT_ENDPOINT_LIST_STATE, &endpoint_map, a, ret, err, I(after), I(limit), T(state),
-         T(text ? buf_cstr(&like) : NULL));
+         T(text ? buf_cstr(&like) : NULL), T(db->scope));
     return RC_OK;
 }
 
@@ -73,7 +75,7 @@ enum rc db_endpoint_update(struct db *db, const struct endpoint *e, struct err *
     return db_change(db, STMT_ENDPOINT_UPDATE,
                      ARGS(I(e->id), T(e->host), I(e->port), T(e->sni), T(e->starttls),
                           REF(e->cert_id), I(e->every), I(e->next_at), T(e->state), T(e->seen),
-                          I(e->seen_at), I(e->updated)),
+                          I(e->seen_at), I(e->updated), I(e->group_id)),
                      STMT_ENDPOINT_GET, &endpoint_map, err);
 }
 
@@ -153,7 +155,14 @@ enum rc db_notice_add(struct db *db, struct notice *n, bool *ret_new, struct err
 enum rc db_notice_get(struct db *db, int64_t id, struct arena *a, struct notice *ret,
                       struct err *err)
 {
-    return db_one(db, STMT_NOTICE_GET, ARGS(I(id)), &notice_map, a, ret, err);
+    struct notice n;
+    bool seen = false;
+    TRY(db_one(db, STMT_NOTICE_GET, ARGS(I(id)), &notice_map, a, &n, err));
+    TRY(sees_subject(db, n.subject, &seen, err));
+    if (!seen)
+        return not_found(&notice_map, ARGS(I(id)), err);
+    *ret = n;
+    return RC_OK;
 }
 
 enum rc db_delivery_add(struct db *db, struct delivery *d, struct err *err)
@@ -171,7 +180,8 @@ enum rc db_delivery_list(struct db *db, int64_t before, int limit, struct arena 
                          struct delivery_list *ret, struct err *err)
 {
     TRY(limit_ok(limit, err));
-    MANY(db, STMT_DELIVERY_LIST, &delivery_map, a, ret, err, I(before_or_top(before)), I(limit));
+    MANY(db, STMT_DELIVERY_LIST, &delivery_map, a, ret, err, I(before_or_top(before)), I(limit),
+         T(db->scope));
     return RC_OK;
 }
 

@@ -151,5 +151,31 @@ static const char v3[] =
     " event TEXT NOT NULL, customer_id BIGINT NOT NULL, order_id BIGINT NOT NULL, detail TEXT,"
     " prev_hash TEXT, hash TEXT NOT NULL);";
 
-const struct migration store_migrations[] = {{1, v1}, {2, v2}, {3, v3}};
+/* People: groups that own things, second factors, tokens. */
+static const char v4[] =
+    "CREATE TABLE user_group (id {id}, name TEXT NOT NULL UNIQUE, about TEXT, notify TEXT,"
+    " created BIGINT NOT NULL, updated BIGINT NOT NULL, revision BIGINT NOT NULL);"
+    "CREATE TABLE group_member (group_id BIGINT NOT NULL REFERENCES user_group (id)"
+    " ON DELETE CASCADE, user_id BIGINT NOT NULL REFERENCES app_user (id) ON DELETE CASCADE,"
+    " PRIMARY KEY (group_id, user_id));"
+    "CREATE INDEX group_member_user ON group_member (user_id);"
+    "ALTER TABLE endpoint ADD COLUMN group_id BIGINT NOT NULL DEFAULT 0;"
+    "CREATE INDEX cert_group ON cert (group_id, id);"
+    "CREATE INDEX connector_group ON connector (group_id, id);"
+    "CREATE INDEX endpoint_group ON endpoint (group_id, id);"
+    "ALTER TABLE app_user ADD COLUMN totp TEXT;"
+    "ALTER TABLE app_user ADD COLUMN totp_new TEXT;"
+    "ALTER TABLE app_user ADD COLUMN totp_step BIGINT NOT NULL DEFAULT 0;"
+    "ALTER TABLE app_user ADD COLUMN signed_in BIGINT NOT NULL DEFAULT 0;"
+    "CREATE TABLE recovery_code (user_id BIGINT NOT NULL REFERENCES app_user (id)"
+    " ON DELETE CASCADE, hash TEXT NOT NULL, PRIMARY KEY (user_id, hash));"
+    "ALTER TABLE app_session ADD COLUMN proven BIGINT NOT NULL DEFAULT 0;"
+    "CREATE TABLE api_token (id {id}, user_id BIGINT NOT NULL REFERENCES app_user (id)"
+    " ON DELETE CASCADE, name TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, role TEXT NOT NULL,"
+    " group_ids TEXT, created BIGINT NOT NULL, expires BIGINT NOT NULL,"
+    " last_used BIGINT NOT NULL, last_address TEXT);"
+    "CREATE INDEX token_user ON api_token (user_id);"
+    "ALTER TABLE delivery ADD COLUMN recipients TEXT;";
+
+const struct migration store_migrations[] = {{1, v1}, {2, v2}, {3, v3}, {4, v4}};
 const size_t store_migration_count = COUNT_OF(store_migrations);

@@ -44,6 +44,8 @@ static const struct dialect dialect[] = {
     {"id", "INTEGER PRIMARY KEY AUTOINCREMENT"}, /* ids are never used twice */
     {"lock", "WHERE ?1 > 0"},                    /* BEGIN IMMEDIATE holds the lock already */
     {"skip_locked", ""},
+    {"ids", "(SELECT value FROM json_each("},
+    {"/ids", "))"},
     {NULL, NULL}};
 
 static enum rc sq_corrupt(const char *path, struct err *err)

@@ -31,6 +31,12 @@ MUST enum rc store_check(struct store *s, struct err *err); /* integrity; RC_COR
 MUST enum rc store_begin(struct store *s, struct db **ret, struct err *err);
 MUST enum rc store_read(struct store *s, struct db **ret, struct err *err);
 MUST enum rc db_commit(struct db **db, struct err *err);
+/*
+ * What follows in this transaction sees only what belongs to these groups: a JSON list of ids
+ * ("[3,7]", "[]" = nothing), NULL = everything. What is not seen is RC_NOT_FOUND and in no list;
+ * nothing can be put into another group. The text is borrowed until the end of the transaction.
+ */
+void db_scope(struct db *db, const char *groups);
 void db_rollback(struct db **db);
 void db_cleanup(struct db **db);
 

@@ -92,6 +92,7 @@ struct db {
     struct store *s;
     struct conn *c;
     bool write, failed;
+    const char *scope;   /* db_scope() */
     enum stmt_kind kind; /* the most a statement so far asks of the commit */
 };
 
@@ -143,6 +144,19 @@ MUST enum rc db_many(struct db *db, enum stmt_id id, const struct val *args, siz
 /* A change that must meet its row: RC_NOT_FOUND when `get` finds none, RC_CONFLICT when it does. */
 MUST enum rc db_change(struct db *db, enum stmt_id id, const struct val *args, size_t n,
                        enum stmt_id get, const struct map *m, struct err *err);
+MUST enum rc not_found(const struct map *m, const struct val *args, size_t n, struct err *err);
+/* scope.c: does the transaction see what belongs to the group, the certificate, the subject? */
+bool sees_group(const struct db *db, int64_t group_id);
+MUST enum rc sees_cert(struct db *db, int64_t cert_id, bool *ret, struct err *err);
+MUST enum rc sees_subject(struct db *db, const char *subject, bool *ret, struct err *err);
+/* Writes: RC_DENIED when the group is not among those of the transaction. */
+MUST enum rc may_put(const struct db *db, int64_t group_id, struct err *err);
+/* As db_one(), and RC_NOT_FOUND for what is not seen. cert: offset of the member with its
+ * certificate's id, or of its group when owned. */
+enum owned_by { BY_GROUP, BY_CERT };
+MUST enum rc db_one_seen(struct db *db, enum stmt_id id, const struct val *args, size_t n,
+                         const struct map *m, enum owned_by by, size_t offset, struct arena *a,
+                         void *ret, struct err *err);
 MUST enum rc db_number(struct db *db, enum stmt_id id, const struct val *args, size_t n,
                        int64_t *ret, struct err *err);
 MUST enum rc map_names_text(const struct names *names, struct buf *out, struct err *err);
