@@ -12,8 +12,9 @@
 #include "base/os/file.h"
 
 static const struct route_set *const sets[] = {
-    &routes_session, &routes_system, &routes_connector, &routes_cert,   &routes_deploy,
-    &routes_job,     &routes_watch,  &routes_user,      &routes_screen, &routes_licence,
+#define ROUTES(name) &routes_##name,
+#include "api/routes.def"
+#undef ROUTES
 };
 
 const struct route_set *const *api_route_sets(size_t *ret_n)
@@ -29,6 +30,9 @@ size_t api_route_count(void)
         n += sets[i]->n;
     return n;
 }
+
+/* How long a shown password or code opens what asks for it. */
+static const int64_t prove_for = 10 * 60 * USEC_PER_SEC;
 
 static const struct route *route_at(size_t i)
 {
@@ -169,12 +173,29 @@ static enum rc find_route(struct request *r, const char *path, struct err *err)
                     "API にそのアドレスはありません"));
 }
 
+/* The peer of the local socket has proven itself by its user id. */
+static enum rc permit_person(const struct request *r, struct err *err)
+{
+    unsigned flags = r->route->flags;
+    CHECK(!(flags & ROUTE_PERSON) || r->session.id_hash, err, RC_DENIED, BLAME_INPUT,
+          MSG("api.person",
+              "this is for somebody who has signed in, not for a token or the "
+              "local socket",
+              "サインインした利用者だけが行えます（トークンやローカルソケットでは行えません）"));
+    if (!(flags & ROUTE_PROVE) || (r->call->peer.is_unix && !r->token.id))
+        return RC_OK;
+    CHECK(r->token.id == 0, err, RC_DENIED, BLAME_INPUT,
+          MSG("api.no_token", "an API token cannot do this; sign in",
+              "API トークンではこの操作を行えません。サインインしてください"));
+    CHECK(r->session.proven + prove_for > r->now && r->session.proven <= r->now, err, RC_DENIED,
+          BLAME_INPUT,
+          MSG("api.prove", "show your password or one-time code once more first",
+              "先にパスワードまたはワンタイムコードをもう一度入力してください"));
+    return RC_OK;
+}
+
 static enum rc permit(const struct request *r, struct err *err)
 {
-    static const struct {
-        const char *role;
-        enum perm most;
-    } roles[] = {{"admin", PERM_ADMIN}, {"operator", PERM_OPERATE}, {"viewer", PERM_VIEW}};
     enum perm need = r->route->perm;
     if (need == PERM_PUBLIC)
         return RC_OK;
@@ -182,13 +203,11 @@ static enum rc permit(const struct request *r, struct err *err)
         return auth_denied(err);
     CHECK(need == PERM_SESSION || !r->user.must_change, err, RC_DENIED, BLAME_INPUT,
           MSG("api.must_change", "change your password first", "先にパスワードを変更してください"));
-    for (size_t i = 0; i < COUNT_OF(roles); i++)
-        if (strcmp(r->role, roles[i].role) == 0 && need <= roles[i].most)
-            return RC_OK;
-    return FAIL(err, RC_DENIED, BLAME_INPUT,
-                MSG("api.denied", "your role ({0}) does not allow this; ask an administrator",
-                    "権限（{0}）が不足しています。管理者に依頼してください"),
-                r->role);
+    CHECK(role_allows(r->role, need), err, RC_DENIED, BLAME_INPUT,
+          MSG("api.denied", "your role ({0}) does not allow this; ask an administrator",
+              "権限（{0}）が不足しています。管理者に依頼してください"),
+          r->role);
+    return permit_person(r, err);
 }
 
 static enum rc audit_line(struct request *r, struct db *db, const char *result, struct err *err)
@@ -208,7 +227,7 @@ static void audit_refusal(struct request *r, const struct err *why)
 {
     AUTO(db) struct db *db = NULL;
     struct err err;
-    if (!r->role || !(r->route->flags & (ROUTE_WRITE | ROUTE_AUDIT)))
+    if ((!r->role && !r->audit_failure) || !(r->route->flags & (ROUTE_WRITE | ROUTE_AUDIT)))
         return;
     enum rc rc = store_begin(r->api->o.store, &db, &err);
     if (rc == RC_OK)
@@ -223,10 +242,12 @@ static enum rc run_handler(struct request *r, struct err *err)
 {
     AUTO(db) struct db *db = NULL;
     const unsigned flags = r->route->flags;
+    if (r->route->prepare)
+        TRY(r->route->prepare(r, err));
     if (flags & ROUTE_WRITE)
-        TRY(store_begin(r->api->o.store, &db, err));
+        TRY(r_begin(r, &db, err));
     else if (flags & ROUTE_READ)
-        TRY(store_read(r->api->o.store, &db, err));
+        TRY(r_read(r, &db, err));
     r->db = db;
     enum rc rc = r->route->run(r, err);
     r->db = NULL;
@@ -321,6 +342,13 @@ void api_dispatch(struct api *api, const struct api_call *call, struct arena *a,
         ret->status = 500;
     buf_free(&r.out);
     json_free(r.body);
+    ret->user_id = r.user.id;
+    ret->token_id = r.token.id;
+    ret->sees_all = r.scope == NULL;
+    if (rc == RC_OK && r.ended_user)
+        events_end_user(api, r.ended_user);
+    if (rc == RC_OK && r.ended_session)
+        events_end_session(api, r.ended_session);
     if (rc == RC_OK && r.wake && api->o.wake)
         api->o.wake(api->o.ctx);
     if (rc == RC_OK && r.event)
@@ -358,7 +386,7 @@ void api_handle(struct http_exchange *x, void *ctx)
     if (answer.set_cookie)
         http_reply_header(x, "Set-Cookie", answer.set_cookie);
     if (answer.stream)
-        events_open(api, x, answer.session);
+        events_open(api, x, &answer);
     else
         http_reply(x, answer.status, answer.type, answer.body);
 }

@@ -76,6 +76,9 @@ struct api_answer {
     const char *set_cookie; /* or NULL */
     bool stream;            /* permitted to open the event stream; no body */
     char session[65];       /* hash of the session, "" for none */
+    int64_t user_id;        /* 0 = the local socket */
+    int64_t token_id;       /* 0 = none */
+    bool sees_all;          /* events of every group */
 };
 /* The answer lives in the arena. */
 void api_dispatch(struct api *api, const struct api_call *call, struct arena *a,

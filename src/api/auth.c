@@ -1,7 +1,7 @@
 /*
- * Who asks: the peer of the unix socket, or a session cookie. Invariants: the cookie's value is
- * never stored, only its SHA-256; role and state of the user are read from the store on each
- * request; every reason for not being signed in has the same text.
+ * Who asks: the peer of the unix socket, an API token, or a session cookie. Invariants: the values
+ * of cookies and tokens are never stored, only their SHA-256; role, state and groups of the user
+ * are read from the store on each request; every reason for not being signed in has the same text.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 
 #define COOKIE "__Host-inro="
 
-enum { COOKIE_CHARS = 64 };
+enum { COOKIE_CHARS = 64, TOKEN_MAX = 128 };
 
 static const int64_t idle_max = 30 * 60 * USEC_PER_SEC, touch_every = 60 * USEC_PER_SEC;
 
@@ -26,6 +26,31 @@ enum rc auth_denied(struct err *err)
 void session_hash(const char *cookie, char ret[65])
 {
     sha256_hex(str_from(cookie), ret);
+}
+
+static const struct {
+    const char *role;
+    enum perm most;
+} roles[] = {{"viewer", PERM_VIEW}, {"operator", PERM_OPERATE}, {"admin", PERM_ADMIN}};
+
+/* PERM_UNSET for a role nobody knows: it allows nothing. */
+static enum perm most_of(const char *role)
+{
+    for (size_t i = 0; role && i < COUNT_OF(roles); i++)
+        if (strcmp(role, roles[i].role) == 0)
+            return roles[i].most;
+    return PERM_UNSET;
+}
+
+bool role_allows(const char *role, enum perm perm)
+{
+    enum perm most = most_of(role);
+    return perm > PERM_UNSET && most != PERM_UNSET && perm <= most;
+}
+
+const char *role_weaker(const char *a, const char *b)
+{
+    return most_of(a) < most_of(b) ? a : b;
 }
 
 /* The value of our cookie, or NULL. Two of them are none: somebody planted one. */
@@ -46,19 +71,51 @@ static const char *cookie_of(const struct request *r)
     return found;
 }
 
-static enum rc load_session(struct request *r, struct db *db, const char *hash, bool *ret_touch,
-                            struct err *err)
+static bool listed(const struct json *list, int64_t id)
 {
-    struct session s;
+    for (size_t i = 0; i < json_len(list); i++) {
+        int64_t n = 0;
+        if (json_get_i64(json_at(list, i), NULL, &n) && n == id)
+            return true;
+    }
+    return false;
+}
+
+/* The groups of the user; cut down to those the token names. An administrator sees everything,
+ * unless the token names groups. */
+static enum rc load_scope(struct request *r, struct db *db, const char *only, struct err *err)
+{
+    AUTO(buf) struct buf b = BUF(65536);
+    AUTO(json) struct json *list = NULL;
+    struct json_writer w = JSON_WRITER(&b);
+    struct group_list mine = {NULL, 0};
+    bool all = strcmp(r->user.role, "admin") == 0;
+    r->scope = all ? NULL : "[]";
+    if (all && !only)
+        return RC_OK;
+    if (only)
+        TRY(json_parse(str_from(only), &list, err));
+    if (all)
+        TRY(db_group_list(db, r->a, &mine, err));
+    else
+        TRY(db_group_list_user(db, r->user.id, r->a, &mine, err));
+    jw_array(&w);
+    for (size_t i = 0; i < mine.n; i++)
+        if (!list || listed(list, mine.v[i].id))
+            jw_i64(&w, mine.v[i].id);
+    jw_end_array(&w);
+    TRY(buf_ok(&b, err));
+    r->scope = arena_str(r->a, buf_str(&b));
+    return r->scope ? RC_OK : NOMEM(err);
+}
+
+static enum rc be_user(struct request *r, struct db *db, int64_t user_id, const char *role,
+                       const char *groups, bool *ret_known, struct err *err)
+{
     struct user u;
     struct err none;
-    enum rc rc = db_session_get(db, hash, r->a, &s, &none);
-    if (rc == RC_NOT_FOUND)
-        return RC_OK;
-    if (rc == RC_OK && (s.expires <= r->now || s.last_seen + idle_max <= r->now))
-        return RC_OK;
-    if (rc == RC_OK)
-        rc = db_user_get(db, s.user_id, r->a, &u, &none);
+    *ret_known = false;
+    enum rc rc = db_user_get(db, user_id, r->a, &u, &none);
     if (rc == RC_NOT_FOUND || (rc == RC_OK && u.disabled))
         return RC_OK;
     if (rc != RC_OK) {
@@ -66,43 +123,105 @@ static enum rc load_session(struct request *r, struct db *db, const char *hash, 
             *err = none;
         return rc;
     }
-    r->session = s;
     r->user = u;
-    r->role = u.role;
+    TRY(load_scope(r, db, groups, err));
+    r->role = role ? role_weaker(u.role, role) : u.role;
     r->lang = u.lang;
     r->actor = arena_printf(r->a, "%s@%s", u.login, r->origin);
-    *ret_touch = s.last_seen + touch_every <= r->now;
+    *ret_known = true;
     return r->actor ? RC_OK : NOMEM(err);
 }
 
-static enum rc auth_cookie(struct request *r, struct err *err)
+static enum rc load_session(struct request *r, struct db *db, const char *hash, bool *ret_touch,
+                            struct err *err)
+{
+    struct session s;
+    struct err none;
+    bool known = false;
+    enum rc rc = db_session_get(db, hash, r->a, &s, &none);
+    if (rc == RC_NOT_FOUND)
+        return RC_OK;
+    if (rc == RC_OK && (s.expires <= r->now || s.last_seen + idle_max <= r->now))
+        return RC_OK;
+    if (rc != RC_OK) {
+        if (err)
+            *err = none;
+        return rc;
+    }
+    TRY(be_user(r, db, s.user_id, NULL, NULL, &known, err));
+    if (!known)
+        return RC_OK;
+    r->session = s;
+    *ret_touch = s.last_seen + touch_every <= r->now;
+    return RC_OK;
+}
+
+static enum rc load_token(struct request *r, struct db *db, const char *hash, bool *ret_touch,
+                          struct err *err)
+{
+    struct token t;
+    struct err none;
+    bool known = false;
+    enum rc rc = db_token_find(db, hash, r->a, &t, &none);
+    if (rc == RC_NOT_FOUND || (rc == RC_OK && t.expires && t.expires <= r->now))
+        return RC_OK;
+    if (rc != RC_OK) {
+        if (err)
+            *err = none;
+        return rc;
+    }
+    TRY(be_user(r, db, t.user_id, t.role, t.group_ids, &known, err));
+    if (!known)
+        return RC_OK;
+    r->token = t;
+    r->actor = arena_printf(r->a, "%s#%s@%s", r->user.login, t.name, r->origin);
+    *ret_touch = t.last_used + touch_every <= r->now;
+    return r->actor ? RC_OK : NOMEM(err);
+}
+
+/* By cookie or token; what was seen of it is noted once a minute. */
+static enum rc auth_secret(struct request *r, const char *secret, bool token, struct err *err)
 {
     char hash[65];
     bool touch = false;
-    const char *cookie = cookie_of(r);
-    if (!cookie)
+    if (!secret)
         return RC_OK;
-    session_hash(cookie, hash);
+    session_hash(secret, hash);
     {
         AUTO(db) struct db *db = NULL;
         TRY(store_read(r->api->o.store, &db, err));
-        TRY(load_session(r, db, hash, &touch, err));
+        TRY(token ? load_token(r, db, hash, &touch, err) : load_session(r, db, hash, &touch, err));
     }
     if (!touch)
         return RC_OK;
     AUTO(db) struct db *db = NULL;
     TRY(store_begin(r->api->o.store, &db, err));
-    TRY(db_session_touch(db, hash, r->now, err));
+    TRY(token ? db_token_touch(db, r->token.id, r->now, r->origin, err)
+              : db_session_touch(db, hash, r->now, err));
     return db_commit(&db, err);
+}
+
+/* A token that is sent is what counts: a cookie beside it is not looked at. */
+static const char *bearer_of(const struct request *r, bool *ret_sent)
+{
+    const char *h = r_header(r, "Authorization");
+    *ret_sent = h != NULL;
+    if (!h || strncasecmp(h, "Bearer ", 7) != 0 || strlen(h) > 7 + TOKEN_MAX)
+        return NULL;
+    return h + 7;
 }
 
 enum rc auth_request(struct request *r, struct err *err)
 {
     const struct http_peer *p = &r->call->peer;
+    bool sent = false;
     r->origin = p->is_unix ? "unix" : p->addr;
     r->actor = "anonymous";
+    const char *bearer = bearer_of(r, &sent);
+    if (sent)
+        return auth_secret(r, bearer, true, err);
     if (!p->is_unix)
-        return auth_cookie(r, err);
+        return auth_secret(r, cookie_of(r), false, err);
     CHECK(p->uid == 0 || p->uid == (int64_t)geteuid(), err, RC_DENIED, BLAME_INPUT,
           MSG("api.peer",
               "the local socket serves root and the user Inro runs as; run this as one of them",
@@ -136,7 +255,7 @@ static bool origin_good(const struct request *r)
 /* Browsers send cookies by themselves: what changes something needs a proof of intent. */
 enum rc auth_csrf(const struct request *r, struct err *err)
 {
-    if (r->call->peer.is_unix || is_safe(r->call->method))
+    if (r->call->peer.is_unix || r->token.id || is_safe(r->call->method))
         return RC_OK;
     bool good = origin_good(r);
     if (good && r->session.id_hash) {
@@ -147,55 +266,4 @@ enum rc auth_csrf(const struct request *r, struct err *err)
           MSG("api.csrf", "the request did not come from this server's own page; reload the page",
               "この画面以外から送られた要求です。画面を再読み込みしてください"));
     return RC_OK;
-}
-
-/* Enough against guessing with the most used ones; length does the rest. */
-static const char *const common[] = {
-    "password", "passw0rd",   "administrator", "qwertyuiop", "letmein", "welcome", "123456789012",
-    "iloveyou", "1q2w3e4r5t", "changeme",      "secret",     "inro",    "admin"};
-
-static bool only_repeats(const char *password, const char *word)
-{
-    size_t n = strlen(word), len = strlen(password);
-    for (size_t i = 0; i < len; i += n)
-        if (strncasecmp(password + i, word, len - i < n ? len - i : n) != 0)
-            return false;
-    return true;
-}
-
-/* password123! and 2024password are no better than password. */
-static bool is_common(const char *password)
-{
-    const char *p = password + strspn(password, "0123456789!?.@#$*-_");
-    for (size_t i = 0; i < COUNT_OF(common); i++) {
-        size_t n = strlen(common[i]);
-        if (strncasecmp(p, common[i], n) == 0 &&
-            p[n + strspn(p + n, "0123456789!?.@#$*-_")] == '\0')
-            return true;
-        if (only_repeats(password, common[i]))
-            return true;
-    }
-    char first[2] = {password[0], '\0'};
-    return *p == '\0' || only_repeats(password, first);
-}
-
-enum rc password_policy(const char *login, const char *password, struct err *err)
-{
-    const struct msg *m = NULL;
-    size_t n = strlen(password);
-    if (n < 12)
-        m = MSG("api.password_short", "the password needs at least 12 characters",
-                "パスワードは 12 文字以上にしてください");
-    else if (n > 1024)
-        m = MSG("api.password_long", "the password may have at most 1024 bytes",
-                "パスワードは 1024 バイト以下にしてください");
-    else if (strcasestr(password, login) || is_common(password))
-        m = MSG("api.password_weak",
-                "the password holds the login name or is one of the most used; choose another",
-                "ログイン名を含むパスワードや、よく使われるパスワードは使えません");
-    if (!m)
-        return RC_OK;
-    enum rc rc = FAIL(err, RC_INPUT, BLAME_INPUT, m);
-    err_field(err, "new");
-    return rc;
 }

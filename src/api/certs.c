@@ -135,7 +135,8 @@ static enum rc run_update(struct request *r, struct err *err)
                               in->names.n > 0 ? in->names : (struct str_list){c.names.v, c.names.n},
                           .name = in->name ? in->name : c.name,
                           .ca = ca_name,
-                          .key = in->key ? in->key : c.key_alg};
+                          .key = in->key ? in->key : c.key_alg,
+                          .group = in->group};
     struct cert n = c;
     TRY(cert_from_input(r, &all, &n, err));
     if (!json_get(r->body, "challenge") && c.challenge)
@@ -339,6 +340,7 @@ static const struct field update_fields[] = {
     FIELD_STR(struct cert_in, name, .max = 128, .label = {"Name in Inro", "管理名"}),
     FIELD_STR(struct cert_in, ca, .max = 128, .label = {"CA account", "認証局設定"}),
     FIELD_STR(struct cert_in, key, .max = 16, .label = {"Key", "鍵"}),
+    FIELD_STR(struct cert_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
     FIELD_INT(struct cert_in, revision, .min = 1, .max = INT64_MAX, .label = {"Revision", "版数"}),
     FIELD_END};
 

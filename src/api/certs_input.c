@@ -36,6 +36,7 @@ const struct field cert_fields[] = {
     FIELD_STR(struct cert_in, ca, .flags = FIELD_REQUIRED, .max = 128,
               .label = {"CA account", "認証局設定"}),
     FIELD_ENUM(struct cert_in, key, .dflt = "ec256", .choices = keys, .label = {"Key", "鍵"}),
+    FIELD_STR(struct cert_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
     FIELD_BOOL(struct cert_in, request, .dflt = "true",
                .label = {"Apply at once", "すぐに申請する"}),
     FIELD_END};
@@ -191,6 +192,7 @@ enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert
     TRY(ca_can(head, &needs, err));
     TRY(read_challenge(r, head, &needs, &c->challenge, err));
     TRY(read_policy(r, head, &c->policy, err));
+    TRY(group_from_input(r, in->group, c->group_id, &c->group_id, err));
     c->ca_id = ca.id;
     c->key_alg = in->key;
     c->name = in->name ? in->name : c->names.v[0];

@@ -8,7 +8,7 @@
 #include "api/priv.h"
 
 struct connector_in {
-    const char *name, *type;
+    const char *name, *type, *group;
     int64_t revision;
 };
 static const struct field connector_fields[] = {
@@ -16,9 +16,11 @@ static const struct field connector_fields[] = {
               .label = {"Name", "名前"}),
     FIELD_STR(struct connector_in, type, .flags = FIELD_REQUIRED, .max = 64,
               .label = {"Type", "種類"}),
+    FIELD_STR(struct connector_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
     FIELD_END};
 static const struct field patch_fields[] = {
     FIELD_STR(struct connector_in, name, .max = 128, .label = {"Name", "名前"}),
+    FIELD_STR(struct connector_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
     FIELD_INT(struct connector_in, revision, .min = 1, .max = INT64_MAX,
               .label = {"Revision", "版数"}),
     FIELD_END};
@@ -117,6 +119,7 @@ static enum rc view_connector(struct request *r, const struct connector *c, stru
     jw_ki64(&r->w, "id", c->id);
     jw_kstr(&r->w, "name", c->name);
     jw_kstr(&r->w, "type", c->type);
+    view_group_of(r, c->group_id);
     TRY(view_settings(r, c, err));
     TRY(view_state(r, c, err));
     jw_ktime(&r->w, "created", c->created);
@@ -162,6 +165,7 @@ static enum rc run_create(struct request *r, struct err *err)
                           .revision = 1};
     TRY(name_check(in->name, err));
     TRY(head_of(c.kind, in->type, &head, err));
+    TRY(group_from_input(r, in->group, 0, &c.group_id, err));
     TRY(db_connector_add(r->db, &c, err));
     TRY(settings_text(r, head, json_get(r->body, "settings"), NULL, c.id, &c.settings, err));
     TRY(db_connector_update(r->db, &c, err));
@@ -187,6 +191,7 @@ static enum rc run_update(struct request *r, struct err *err)
         TRY(name_check(in->name, err));
         c.name = in->name;
     }
+    TRY(group_from_input(r, in->group, c.group_id, &c.group_id, err));
     if (given) {
         TRY(stored_json(c.settings, &before, err));
         TRY(settings_text(r, head, given, before, c.id, &c.settings, err));

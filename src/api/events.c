@@ -1,6 +1,7 @@
 /*
- * Live events and long polls. Invariants: a stream belongs to one session and is closed when the
- * session is no longer good; a slow client is dropped by the server below, never waited for;
+ * Live events and long polls. Invariants: a stream belongs to one session or token and is closed
+ * when that is no longer good; who does not see every group is told what kind of thing changed, not
+ * which; a slow client is dropped by the server below, never waited for;
  * at most max_waiters threads wait at once, so that waiting cannot stop the server.
  */
 #include <stdio.h>
@@ -14,8 +15,9 @@ struct stream_client {
     struct stream_client *next;
     struct http_stream *stream;
     struct api *api;
-    char session[65];
-    bool closed;
+    char session[65]; /* "" with a token or the local socket */
+    int64_t user_id, token_id;
+    bool sees_all, closed;
 };
 
 static void unlink_client(struct api *api, struct stream_client *c)
@@ -40,7 +42,7 @@ static void on_close(void *ctx)
     mem_free(c);
 }
 
-void events_open(struct api *api, struct http_exchange *x, const char *session)
+void events_open(struct api *api, struct http_exchange *x, const struct api_answer *who)
 {
     struct stream_client *c = mem_alloc(sizeof *c);
     if (!c) {
@@ -48,7 +50,10 @@ void events_open(struct api *api, struct http_exchange *x, const char *session)
         return;
     }
     c->api = api;
-    (void)snprintf(c->session, sizeof c->session, "%s", session);
+    (void)snprintf(c->session, sizeof c->session, "%s", who->session);
+    c->user_id = who->user_id;
+    c->token_id = who->token_id;
+    c->sees_all = who->sees_all;
     (void)pthread_mutex_lock(&api->event_lock);
     bool room = api->stream_count < api->o.max_streams;
     if (room) {
@@ -66,7 +71,7 @@ void events_open(struct api *api, struct http_exchange *x, const char *session)
 }
 
 /* The first string after "event": the kind; what is no word is "message". */
-static void event_text(const char *json, struct buf *out)
+static void event_text(const char *json, bool whole, struct buf *out)
 {
     struct json *j = NULL;
     struct err err;
@@ -78,74 +83,118 @@ static void event_text(const char *json, struct buf *out)
     buf_adds(out, word ? kind : "message");
     buf_adds(out, "\ndata: ");
     struct json_writer w = JSON_WRITER(out);
-    jw_json(&w, j);
+    if (whole) {
+        jw_json(&w, j);
+    } else {
+        jw_object(&w);
+        jw_kstr(&w, "event", word ? kind : "message");
+        jw_end_object(&w);
+    }
     buf_adds(out, "\n\n");
     json_free(j);
 }
 
 void api_event(struct api *api, const char *json)
 {
-    AUTO(buf) struct buf b = BUF((size_t)256 << 10);
+    AUTO(buf) struct buf b = BUF((size_t)256 << 10), kind = BUF(4096);
     struct err err;
-    event_text(json, &b);
+    event_text(json, true, &b);
+    event_text(json, false, &kind);
     (void)pthread_mutex_lock(&api->event_lock);
     api->events++;
     (void)pthread_cond_broadcast(&api->event_cond);
     if (b.len > 0 && buf_ok(&b, &err) == RC_OK)
         for (struct stream_client *c = api->streams; c; c = c->next)
             if (!c->closed)
-                c->closed = !http_stream_send(c->stream, buf_str(&b));
+                c->closed = !http_stream_send(c->stream, buf_str(c->sees_all ? &b : &kind));
     (void)pthread_mutex_unlock(&api->event_lock);
 }
 
-/* Is the session behind a stream still good? The unix socket ("") always is. */
-static bool session_good(struct api *api, const char *hash)
+static void end_where(struct api *api, int64_t user_id, const char *session)
 {
-    struct arena *a = arena_create(0);
-    struct db *db = NULL;
-    struct session s;
-    struct user u;
-    struct err err;
-    int64_t now = clock_now(api->o.clock);
-    if (hash[0] == '\0' || !a) {
-        arena_destroy(a);
-        return true;
+    (void)pthread_mutex_lock(&api->event_lock);
+    for (struct stream_client *c = api->streams; c; c = c->next) {
+        bool hit = user_id ? c->user_id == user_id : strcmp(c->session, session) == 0;
+        if (!hit || c->closed)
+            continue;
+        c->closed = true;
+        http_stream_end(c->stream);
     }
+    (void)pthread_mutex_unlock(&api->event_lock);
+}
+
+void events_end_user(struct api *api, int64_t user_id)
+{
+    end_where(api, user_id, "");
+}
+
+void events_end_session(struct api *api, const char *hash)
+{
+    end_where(api, 0, hash);
+}
+
+/* What lets a stream be open; the local socket (no user) always is. */
+struct held {
+    char session[65];
+    int64_t user_id, token_id;
+};
+
+static enum rc still_held(struct db *db, const struct held *h, int64_t now, struct arena *a,
+                          struct err *err)
+{
+    struct session s;
+    struct token t;
+    struct user u;
+    if (h->token_id) {
+        TRY(db_token_get(db, h->token_id, a, &t, err));
+        if (t.expires && t.expires <= now)
+            return auth_denied(err);
+    } else {
+        TRY(db_session_get(db, h->session, a, &s, err));
+        if (s.expires <= now)
+            return auth_denied(err);
+    }
+    TRY(db_user_get(db, h->user_id, a, &u, err));
+    return u.disabled ? auth_denied(err) : RC_OK;
+}
+
+static bool held_good(struct api *api, const struct held *h)
+{
+    AUTO(arena) struct arena *a = arena_create(0);
+    AUTO(db) struct db *db = NULL;
+    struct err err;
+    if (!h->user_id || !a)
+        return true;
     enum rc rc = store_read(api->o.store, &db, &err);
     if (rc == RC_OK)
-        rc = db_session_get(db, hash, a, &s, &err);
-    if (rc == RC_OK)
-        rc = s.expires <= now ? RC_AUTH : db_user_get(db, s.user_id, a, &u, &err);
-    bool good = rc != RC_NOT_FOUND && rc != RC_AUTH && (rc != RC_OK || !u.disabled);
-    db_cleanup(&db);
-    arena_destroy(a);
-    return good;
+        rc = still_held(db, h, clock_now(api->o.clock), a, &err);
+    return rc != RC_NOT_FOUND && rc != RC_AUTH;
 }
 
 void api_tick(struct api *api)
 {
-    char ended[64][65];
-    size_t n = 0, all = 0;
-    char hashes[64][65];
+    struct held *held = mem_alloc(sizeof *held * (size_t)api->o.max_streams);
+    size_t n = 0;
+    if (!held)
+        return;
     (void)pthread_mutex_lock(&api->event_lock);
     for (struct stream_client *c = api->streams; c; c = c->next) {
         if (!c->closed)
             c->closed = !http_stream_send(c->stream, STR(": alive\n\n"));
-        if (all < COUNT_OF(hashes))
-            (void)snprintf(hashes[all++], sizeof hashes[0], "%s", c->session);
+        if (c->closed || n >= (size_t)api->o.max_streams)
+            continue;
+        (void)snprintf(held[n].session, sizeof held[n].session, "%s", c->session);
+        held[n].user_id = c->user_id;
+        held[n++].token_id = c->token_id;
     }
     (void)pthread_mutex_unlock(&api->event_lock);
-    for (size_t i = 0; i < all; i++)
-        if (!session_good(api, hashes[i]))
-            memcpy(ended[n++], hashes[i], sizeof ended[0]);
-    (void)pthread_mutex_lock(&api->event_lock);
-    for (size_t i = 0; i < n; i++)
-        for (struct stream_client *c = api->streams; c; c = c->next)
-            if (!c->closed && strcmp(c->session, ended[i]) == 0) {
-                c->closed = true;
-                http_stream_end(c->stream);
-            }
-    (void)pthread_mutex_unlock(&api->event_lock);
+    for (size_t i = 0; i < n; i++) {
+        if (held_good(api, &held[i]))
+            continue;
+        /* a token that ended takes the user's other streams along: they come back by themselves */
+        end_where(api, held[i].token_id ? held[i].user_id : 0, held[i].session);
+    }
+    mem_free(held);
 }
 
 void events_close_all(struct api *api)

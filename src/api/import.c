@@ -12,6 +12,7 @@ const struct field cert_import_fields[] = {
     FIELD_TEXT(struct import_in, pem, .flags = FIELD_REQUIRED, .max = (int64_t)1 << 20,
                .label = {"Certificate (and key) as PEM", "証明書（と鍵）の PEM"}),
     FIELD_STR(struct import_in, name, .max = 128, .label = {"Name in Inro", "管理名"}),
+    FIELD_STR(struct import_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
     FIELD_STR(struct import_in, password, .max = 1024,
               .label = {"Password of the key", "鍵のパスワード"}),
     FIELD_END};
@@ -113,6 +114,7 @@ enum rc cert_import(struct request *r, struct err *err)
     if (!v.sha256 || !v.spki_sha256)
         return NOMEM(err);
     TRY(refuse_known(r, v.sha256, err));
+    TRY(group_from_input(r, in->group, 0, &c.group_id, err));
     TRY(db_cert_add(r->db, &c, err));
     v.cert_id = c.id;
     TRY(db_version_add(r->db, &v, err));

@@ -6,6 +6,20 @@
 
 #include "api/priv.h"
 
+enum rc r_read(struct request *r, struct db **ret, struct err *err)
+{
+    TRY(store_read(r->api->o.store, ret, err));
+    db_scope(*ret, r->scope);
+    return RC_OK;
+}
+
+enum rc r_begin(struct request *r, struct db **ret, struct err *err)
+{
+    TRY(store_begin(r->api->o.store, ret, err));
+    db_scope(*ret, r->scope);
+    return RC_OK;
+}
+
 const char *r_header(const struct request *r, const char *name)
 {
     return r->call->header ? r->call->header(r->call->ctx, name) : NULL;

@@ -42,7 +42,7 @@ static enum rc run_list(struct request *r, struct err *err)
 static enum rc look(struct request *r, int64_t id, struct job *ret, struct err *err)
 {
     AUTO(db) struct db *db = NULL;
-    TRY(store_read(r->api->o.store, &db, err));
+    TRY(r_read(r, &db, err));
     return db_job_get(db, id, r->a, ret, err);
 }
 

@@ -20,6 +20,7 @@ struct request {
     const char *params[PARAMS_MAX]; /* {id}, {kind} ... of the path */
     struct json *body;              /* after the field table accepted it; NULL = none */
     void *in;                       /* the struct of route->body */
+    void *prepared;                 /* what route->prepare left for the handler */
     struct db *db;                  /* open transaction, by route->flags */
     int64_t now;
     /* who */
@@ -27,8 +28,10 @@ struct request {
     const char *origin;
     const char *role; /* "admin", "operator", "viewer", NULL = anonymous */
     const char *lang;
-    struct user user;       /* of the session; id 0 for the unix socket */
+    struct user user;       /* of the session or token; id 0 for the unix socket */
     struct session session; /* id_hash NULL when there is none */
+    struct token token;     /* id 0 when there is none */
+    const char *scope;      /* the groups seen, as db_scope() takes them; NULL = everything */
     /* answer */
     int status; /* 200 unless the handler says otherwise */
     struct buf out;
@@ -39,15 +42,22 @@ struct request {
     const char *detail;  /* JSON for the audit line, no secrets */
     bool wake;           /* jobs were made */
     bool stream;
-    const char *event; /* told to the streams after the commit */
+    const char *event;         /* told to the streams after the commit */
+    int64_t ended_user;        /* whose streams end after the commit */
+    const char *ended_session; /* and that of one session */
+    bool audit_failure;        /* recorded although nobody is signed in */
+    const char *before;        /* JSON of the object before the change, for the audit line */
+    bool for_audit;            /* views write fingerprints where they mask secrets */
 };
 
 typedef enum rc route_fn(struct request *r, struct err *err);
 
 enum {
-    ROUTE_READ = 1,  /* r->db is a read transaction */
-    ROUTE_WRITE = 2, /* r->db is committed when the handler succeeds, with an audit line */
-    ROUTE_AUDIT = 4  /* audit line although the handler has its own transactions */
+    ROUTE_READ = 1,   /* r->db is a read transaction */
+    ROUTE_WRITE = 2,  /* r->db is committed when the handler succeeds, with an audit line */
+    ROUTE_AUDIT = 4,  /* audit line although the handler has its own transactions */
+    ROUTE_PROVE = 8,  /* the password or second factor was shown within minutes; no API token */
+    ROUTE_PERSON = 16 /* about the signed-in person: not for tokens nor the local socket */
 };
 
 struct route {
@@ -60,6 +70,7 @@ struct route {
     size_t body_size;           /* of the struct */
     const char *const *objects; /* body members that are objects, read from r->body */
     const char *arg;            /* for handlers that serve several paths: the connector kind */
+    route_fn *prepare;          /* slow work (hashing) before the transaction begins; may be NULL */
 };
 
 /* A permission that is missing or zero does not compile. */
@@ -69,8 +80,9 @@ struct route_set {
     const struct route *v;
     size_t n;
 };
-extern const struct route_set routes_session, routes_system, routes_connector, routes_cert,
-    routes_deploy, routes_job, routes_watch, routes_user, routes_screen, routes_licence;
+#define ROUTES(name) extern const struct route_set routes_##name;
+#include "api/routes.def"
+#undef ROUTES
 const struct route_set *const *api_route_sets(size_t *ret_n);
 #define ROUTE_SET(name, rows) const struct route_set name = {rows, COUNT_OF(rows)}
 
@@ -88,20 +100,56 @@ struct api {
     struct stream_client *streams;
     int stream_count;
     struct delays *delays;
-    char dummy_hash[128]; /* verified for unknown users: equal work */
 };
 
 /* auth.c */
 MUST enum rc auth_request(struct request *r, struct err *err);
 MUST enum rc auth_csrf(const struct request *r, struct err *err);
 MUST enum rc auth_denied(struct err *err);
-struct delays *delays_create(void);
-void delays_destroy(struct delays *d);
-MUST enum rc password_policy(const char *login, const char *password, struct err *err);
+/* May the role do what needs perm? */
+bool role_allows(const char *role, enum perm perm);
+/* The weaker of the two. */
+const char *role_weaker(const char *a, const char *b);
 void session_hash(const char *cookie, char ret[65]);
 
+/* delays.c: waiting after failures, per login and address */
+struct delays *delays_create(void);
+void delays_destroy(struct delays *d);
+bool delay_active(struct request *r, const char *login);
+void delay_note(struct request *r, const char *login, bool good);
+/* One of few password checks at a time; RC_BUSY when there are too many. */
+MUST enum rc password_check(struct request *r, const char *hash, const char *password,
+                            bool *ret_good, struct err *err);
+/* False when the audit log has had enough failures for the minute. */
+bool delay_audit_room(struct request *r);
+
+/* passwords.c */
+MUST enum rc password_policy(const char *login, const char *password, struct err *err);
+
+/* factor.c: the second factor and recovery codes */
+/* True when the code (spaces allowed) is good and was not used before. r->user is who. */
+MUST enum rc factor_check(struct request *r, const char *code, bool *ret_good, struct err *err);
+MUST enum rc factor_clear(struct db *db, int64_t user_id, struct err *err);
+
+/* people.c: what users, groups and tokens share */
+/* Everything that lets the user in ends: sessions, tokens, live streams (after the commit). */
+MUST enum rc people_end(struct request *r, struct db *db, int64_t user_id, struct err *err);
+/* Lower case, without spaces around: two spellings are one person. NULL when out of memory. */
+const char *login_normal(struct arena *a, const char *text);
+MUST enum rc find_group(struct request *r, const char *ref, struct group *ret, struct err *err);
+MUST enum rc find_user(struct request *r, const char *ref, struct user *ret, struct err *err);
+/* "group" of a body -> id. Absent: `dflt`, or the only group of the person. */
+MUST enum rc group_from_input(struct request *r, const char *ref, int64_t dflt, int64_t *ret,
+                              struct err *err);
+/* "group": its name, "group_id": its number; both null without one. */
+void view_group_of(struct request *r, int64_t group_id);
+void jw_id(struct json_writer *w, const char *key, int64_t id); /* 0 writes null */
+
 /* events.c */
-void events_open(struct api *api, struct http_exchange *x, const char *session);
+void events_open(struct api *api, struct http_exchange *x, const struct api_answer *who);
+/* The user's streams end now. */
+void events_end_user(struct api *api, int64_t user_id);
+void events_end_session(struct api *api, const char *hash);
 void events_close_all(struct api *api);
 /* Until an event or usec passed; false at once when too many wait already. */
 bool events_wait(struct api *api, uint64_t seen, int64_t usec);
@@ -112,6 +160,9 @@ void assets_reply(struct api *api, struct http_exchange *x);
 void security_headers(struct http_exchange *x, bool is_api);
 
 /* input.c: what handlers read */
+/* Transactions of a handler's own: they see what the person may see. */
+MUST enum rc r_read(struct request *r, struct db **ret, struct err *err);
+MUST enum rc r_begin(struct request *r, struct db **ret, struct err *err);
 const char *r_header(const struct request *r, const char *name);
 const char *r_query(const struct request *r, const char *name);
 MUST enum rc r_query_int(const struct request *r, const char *name, int64_t min, int64_t max,
@@ -154,7 +205,7 @@ MUST enum rc cert_state(struct request *r, const struct cert *c, enum cert_healt
 /* certs_input.c */
 struct cert_in {
     struct str_list names;
-    const char *name, *ca, *key;
+    const char *name, *ca, *key, *group;
     bool request;
     int64_t revision;
 };
@@ -168,7 +219,7 @@ extern const struct field cert_fields[], policy_fields[];
 /* import.c */
 extern const struct field cert_import_fields[];
 struct import_in {
-    const char *pem, *name, *password;
+    const char *pem, *name, *password, *group;
 };
 MUST enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert *c,
                              struct err *err);

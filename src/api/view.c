@@ -60,7 +60,7 @@ void view_subject_name(struct request *r, const char *subject)
     AUTO(db) struct db *db = NULL;
     struct err none;
     const char *name = NULL;
-    enum rc rc = r->db ? RC_OK : store_read(r->api->o.store, &db, &none);
+    enum rc rc = r->db ? RC_OK : r_read(r, &db, &none);
     if (rc == RC_OK)
         rc = subject_name(r, r->db ? r->db : db, subject, &name);
     jw_kstr(&r->w, "subject_name", rc == RC_OK ? name : NULL);
@@ -264,6 +264,7 @@ static void view_head(struct request *r, const struct cert *c, const struct cert
         jw_str(w, c->names.v[i]);
     jw_end_array(w);
     jw_kstr(w, "ca", f->ca.name);
+    view_group_of(r, c->group_id);
     jw_kstr(w, "key", c->key_alg);
     jw_kstr(w, "health", cert_health_name(f->health));
     jw_ktime(w, "not_before", f->current.not_before);

@@ -4,7 +4,7 @@
 #include "api/priv.h"
 
 struct endpoint_in {
-    const char *host, *sni, *starttls, *cert;
+    const char *host, *sni, *starttls, *cert, *group;
     int64_t port, every;
 };
 static const struct field_choice starttls[] = {{"none", {"TLS at once", "TLS"}},
@@ -23,6 +23,7 @@ static const struct field endpoint_fields[] = {
                .label = {"STARTTLS", "STARTTLS"}),
     FIELD_STR(struct endpoint_in, cert, .max = 253,
               .label = {"Certificate expected there", "期待する証明書"}),
+    FIELD_STR(struct endpoint_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
     FIELD_SECS(struct endpoint_in, every, .dflt = "1h", .min = 60, .max = (int64_t)30 * 86400,
                .label = {"Look every", "確認間隔"}),
     FIELD_END};
@@ -42,6 +43,7 @@ static void view_endpoint(struct request *r, const struct endpoint *e)
     else
         jw_null(w);
     view_cert_name(r, e->cert_id);
+    view_group_of(r, e->group_id);
     jw_ki64(w, "every", e->every);
     jw_ktime(w, "next_at", e->next_at);
     jw_kstr(w, "state", e->state);
@@ -76,6 +78,7 @@ static enum rc run_create(struct request *r, struct err *err)
                          .state = "new",
                          .created = r->now,
                          .updated = r->now};
+    TRY(group_from_input(r, in->group, c.group_id, &e.group_id, err));
     TRY(db_endpoint_add(r->db, &e, err));
     TRY(job_request_watch(r->db, e.id, r->now, &job, err));
     TRY(db_endpoint_get(r->db, e.id, r->a, &e, err));
@@ -130,6 +133,7 @@ static enum rc run_get(struct request *r, struct err *err)
 static const struct field change_fields[] = {
     FIELD_STR(struct endpoint_in, cert, .max = 253,
               .label = {"Certificate expected there", "期待する証明書"}),
+    FIELD_STR(struct endpoint_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
     FIELD_SECS(struct endpoint_in, every, .min = 60, .max = (int64_t)30 * 86400,
                .label = {"Look every", "確認間隔"}),
     FIELD_END};
@@ -146,6 +150,7 @@ static enum rc run_update(struct request *r, struct err *err)
         e.cert_id = c.id;
     if (in->every)
         e.every = in->every;
+    TRY(group_from_input(r, in->group, e.group_id, &e.group_id, err));
     e.next_at = r->now;
     e.updated = r->now;
     TRY(db_endpoint_update(r->db, &e, err));

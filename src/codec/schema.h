@@ -169,5 +169,7 @@ bool parse_secs(struct str s, int64_t *ret);
 bool parse_bytes(struct str s, int64_t *ret);
 bool host_is_ip(const char *host, bool *ret_v6);
 bool host_is_valid(const char *host); /* LDH name or IP literal */
+/* local@domain without quotes, spaces or control characters: may stand in a header as it is */
+bool mail_is_valid(const char *text);
 
 #endif

@@ -431,3 +431,15 @@ bool host_is_valid(const char *host)
             return false;
     return strspn(label.p, "0123456789") != label.n;
 }
+
+bool mail_is_valid(const char *text)
+{
+    const char *at = text ? strrchr(text, '@') : NULL;
+    if (!at || at == text || strlen(text) > 254 || at - text > 64 || !host_is_valid(at + 1))
+        return false;
+    for (const char *p = text; *p; p++)
+        if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 127 || strchr("<>()[]\\,;:\"", *p) ||
+            (*p == '@' && p != at))
+            return false;
+    return true;
+}

@@ -184,6 +184,7 @@ struct notice_text { /* rendered in the receiver's language by the engine */
     const char *dedup_key;
     const struct json *data;
     int64_t at;
+    struct str_list to; /* whom to tell instead of the channel's own; none = the channel's own */
 };
 struct notifier_ops {
     struct conn_head head;

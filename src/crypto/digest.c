@@ -36,6 +36,23 @@ void hmac_sha256(struct str key, struct str data, unsigned char ret[32])
         abort();
 }
 
+void hotp(struct str key, uint64_t counter, int digits, char *ret)
+{
+    unsigned char c[8], mac[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    for (int i = 7; i >= 0; i--, counter >>= 8)
+        c[i] = (unsigned char)(counter & 0xff);
+    if (!HMAC(EVP_sha1(), key.p, (int)key.n, c, sizeof c, mac, &n) || n != 20)
+        abort();
+    const unsigned char *at = mac + (mac[19] & 15); /* RFC 4226 5.3 */
+    uint32_t v =
+        (uint32_t)(at[0] & 0x7f) << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    ret[digits] = '\0';
+    for (int i = digits - 1; i >= 0; i--, v /= 10)
+        ret[i] = (char)('0' + v % 10);
+    sodium_memzero(mac, sizeof mac);
+}
+
 enum rc password_hash(const char *password, char ret[128], struct err *err)
 {
     size_t n = strlen(password);

@@ -30,12 +30,31 @@ static enum rc load_send(struct run *r, struct send *s, struct err *err)
     return run_connector(r, db, s->d.notifier_id, "notifier", &s->c, err);
 }
 
+/* A list of addresses as stored; none when the channel tells its own. */
+static enum rc read_recipients(struct run *r, const char *text, struct str_list *ret,
+                               struct err *err)
+{
+    const struct json *list = NULL;
+    if (!text)
+        return RC_OK;
+    TRY(run_json(r, text, &list, err));
+    const char **v = arena_array(r->a, json_len(list) + 1, sizeof *v);
+    size_t n = 0;
+    if (!v)
+        return NOMEM(err);
+    for (size_t i = 0; i < json_len(list); i++)
+        if (json_as_str(json_at(list, i)))
+            v[n++] = json_as_str(json_at(list, i));
+    *ret = (struct str_list){v, n};
+    return RC_OK;
+}
+
 static enum rc render_and_send(struct run *r, struct send *s, const char **ret_reply,
                                struct err *err)
 {
     struct ctx ctx;
     const struct json *data = NULL;
-    const char *lang = s->c.notifier->lang(s->c.settings);
+    const char *lang = s->d.lang ? s->d.lang : s->c.notifier->lang(s->c.settings);
     AUTO(buf) struct buf subject = BUF(4096), body = BUF(64 * 1024);
     TRY(run_json(r, s->n.data, &data, err));
     TRY(notice_render(s->n.event, lang ? lang : "ja", data, &subject, &body, err));
@@ -47,6 +66,7 @@ static enum rc render_and_send(struct run *r, struct send *s, const char **ret_r
                             .dedup_key = s->n.dedup_key,
                             .data = data,
                             .at = s->n.created};
+    TRY(read_recipients(r, s->d.recipients, &t.to, err));
     return s->c.notifier->send(&ctx, s->c.settings, &t, ret_reply, err);
 }
 

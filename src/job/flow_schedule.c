@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "job/job_priv.h"
+#include "job/notify_rule.h"
 
 enum { RENEWALS = 20, HELD = 1000, LOOKS = 100, SCAN = 200, RETRIES = 100 };
 #define SCAN_EVERY (3600 * USEC_PER_SEC)
@@ -102,10 +103,25 @@ static enum rc raise_expiry(struct db *db, struct run *r, const struct cert *c,
     return notice_facts(db, &f, now, err);
 }
 
+/* How many days before the end its group wants to be told. */
+static enum rc levels_of(struct db *db, struct run *r, int64_t group, int64_t ret[NOTIFY_DAYS_MAX],
+                         size_t *ret_n, struct err *err)
+{
+    struct notify_rule rule = {0};
+    struct group g;
+    if (group) {
+        TRY(db_group_get(db, group, r->a, &g, err));
+        notify_rule_read(g.notify, r->a, &rule);
+    }
+    *ret_n = notify_rule_days(&rule, ret);
+    return RC_OK;
+}
+
 static enum rc judge(struct db *db, struct run *r, const struct cert *c, int64_t now,
                      struct err *err)
 {
-    static const int64_t levels[] = {1, 7, 14, 30};
+    int64_t levels[NOTIFY_DAYS_MAX];
+    size_t level_count = 0;
     struct cert_version v;
     if (!c->current_id)
         return RC_OK;
@@ -118,7 +134,8 @@ static enum rc judge(struct db *db, struct run *r, const struct cert *c, int64_t
         TRY(raise_expiry(db, r, c, &v, "renewal.missed", 0, now, err));
     /* One that renews itself in time says nothing before it is late. */
     int64_t life = v.not_after - v.not_before, most = c->renew_at > now ? life / 4 : life - 1;
-    for (size_t i = 0; i < COUNT_OF(levels); i++) {
+    TRY(levels_of(db, r, c->group_id, levels, &level_count, err));
+    for (size_t i = 0; i < level_count; i++) {
         int64_t before = levels[i] * USEC_PER_DAY;
         if (v.not_after - now <= before && before <= most)
             return raise_expiry(db, r, c, &v, "cert.expiring", levels[i], now, err);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "job/job_priv.h"
+#include "job/notify_rule.h"
 
 struct row {
     const char *event;
@@ -112,6 +113,11 @@ static const struct row rows[] = {
     ROW("test", "Test message", "テスト通知", "This is a test message of Inro. It has arrived.",
         "これは Inro のテスト通知です。正しく届いています。"),
 };
+
+const char *notice_event_at(size_t i)
+{
+    return i < COUNT_OF(rows) ? rows[i].event : NULL;
+}
 
 /* Japan's date for Japanese readers, UTC for others. */
 static void date_text(const char *rfc3339, const char *lang, char out[64])

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "job/job_priv.h"
+#include "job/notify_rule.h"
 
 enum rc add_job(struct db *db, const char *kind, const char *subject, const char *step,
                 const char *dedup, const char *cap, const char *payload, int64_t now,
@@ -227,18 +228,65 @@ enum rc job_request_notify_test(struct db *db, int64_t notifier_id, int64_t now,
     return request_id(db, &s, now, ret_job, err);
 }
 
-/* The language a channel is written in; "ja" when its settings cannot be read here. */
-static enum rc add_delivery(struct db *db, int64_t notice_id, int64_t notifier_id, int64_t now,
-                            struct err *err)
+/* lang and recipients NULL: as the channel is set. */
+struct audience {
+    const char *lang, *recipients;
+    int64_t group;
+};
+
+static enum rc add_delivery(struct db *db, int64_t notice_id, int64_t notifier_id,
+                            const struct audience *to, int64_t now, struct err *err)
 {
     struct delivery d = {.notice_id = notice_id,
                          .notifier_id = notifier_id,
-                         .lang = "ja",
+                         .lang = to->lang,
+                         .recipients = to->recipients,
                          .state = "waiting",
                          .updated = now};
     TRY(db_delivery_add(db, &d, err));
     struct spec s = {"notify", "delivery", "send", "notifier", d.id, notifier_id, true};
     return request_id(db, &s, now, NULL, err);
+}
+
+/* Through the group's own notifiers when it has any, else through the installation's. */
+static enum rc tell(struct db *db, int64_t notice, const struct audience *to, struct arena *a,
+                    int64_t now, struct err *err)
+{
+    struct connector_list l;
+    bool own = false;
+    TRY(db_connector_list(db, "notifier", 0, 1000, a, &l, err));
+    for (size_t i = 0; i < l.n; i++)
+        own = own || (to->group && l.v[i].group_id == to->group);
+    for (size_t i = 0; i < l.n; i++)
+        if (l.v[i].group_id == (own ? to->group : 0))
+            TRY(add_delivery(db, notice, l.v[i].id, to, now, err));
+    return RC_OK;
+}
+
+/* Whose news it is, and whether they want it. */
+static enum rc find_audience(struct db *db, const char *event, const char *subject, struct arena *a,
+                             struct audience *ret, bool *ret_wanted, struct err *err)
+{
+    struct group g;
+    struct notify_rule rule;
+    TRY(db_subject_group(db, subject, &ret->group, err));
+    if (!ret->group)
+        return RC_OK;
+    TRY(db_group_get(db, ret->group, a, &g, err));
+    notify_rule_read(g.notify, a, &rule);
+    *ret_wanted = notify_rule_wants(&rule, event);
+    if (rule.recipients.n == 0)
+        return RC_OK;
+    AUTO(buf) struct buf b = BUF(65536);
+    struct json_writer w = JSON_WRITER(&b);
+    jw_array(&w);
+    for (size_t i = 0; i < rule.recipients.n; i++)
+        jw_str(&w, rule.recipients.v[i]);
+    jw_end_array(&w);
+    TRY(buf_ok(&b, err));
+    ret->recipients = arena_str(a, buf_str(&b));
+    ret->lang = rule.lang;
+    return ret->recipients ? RC_OK : NOMEM(err);
 }
 
 enum rc notice_raise(struct db *db, const char *event, const char *subject, const char *dedup_key,
@@ -253,9 +301,8 @@ enum rc notice_raise(struct db *db, const char *event, const char *subject, cons
     AUTO(arena) struct arena *a = arena_create(0);
     if (!a)
         return NOMEM(err);
-    struct connector_list l;
-    TRY(db_connector_list(db, "notifier", 0, 1000, a, &l, err));
-    for (size_t i = 0; i < l.n; i++)
-        TRY(add_delivery(db, n.id, l.v[i].id, now, err));
-    return RC_OK;
+    struct audience to = {0};
+    bool wanted = true;
+    TRY(find_audience(db, event, subject, a, &to, &wanted, err));
+    return wanted ? tell(db, n.id, &to, a, now, err) : RC_OK;
 }

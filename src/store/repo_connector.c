@@ -51,6 +51,7 @@ enum rc db_connector_list(struct db *db, const char *kind, int64_t after, int li
 
 enum rc db_connector_update(struct db *db, const struct connector *c, struct err *err)
 {
+    TRY(may_put(db, c->group_id, err));
     return db_change(
         db, STMT_CONNECTOR_UPDATE,
         ARGS(I(c->id), I(c->revision), T(c->name), T(c->settings), I(c->group_id), I(c->updated)),

@@ -72,6 +72,7 @@ enum rc db_endpoint_due(struct db *db, int64_t now, int limit, struct arena *a,
 
 enum rc db_endpoint_update(struct db *db, const struct endpoint *e, struct err *err)
 {
+    TRY(may_put(db, e->group_id, err));
     return db_change(db, STMT_ENDPOINT_UPDATE,
                      ARGS(I(e->id), T(e->host), I(e->port), T(e->sni), T(e->starttls),
                           REF(e->cert_id), I(e->every), I(e->next_at), T(e->state), T(e->seen),

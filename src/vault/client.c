@@ -363,6 +363,31 @@ enum rc vault_check(struct vault *v, enum vault_usage usage, const char *place, 
     return RC_OK;
 }
 
+enum rc vault_totp(struct vault *v, const char *place, const char *sealed, struct str code,
+                   int64_t first, int64_t last, int64_t *ret_step, struct err *err)
+{
+    REQUEST(out);
+    int64_t step = -1;
+    put_place(&out, VAULT_SETTING, place, sealed);
+    ipc_put(&out, VT_DATA, code);
+    ipc_put_i64(&out, VT_NOT_BEFORE, first);
+    ipc_put_i64(&out, VT_NOT_AFTER, last);
+    TRY(call(v, VC_TOTP, &out, &in, &got, err));
+    *ret_step = ipc_get_i64(got, VT_FLAGS, &step) ? step : -1;
+    return RC_OK;
+}
+
+enum rc vault_mac(struct vault *v, const char *place, const char *sealed, struct str data,
+                  unsigned char ret[32], struct err *err)
+{
+    AUTO(buf) struct buf sum = BUF(64);
+    TRY(sign(v, VC_MAC, VAULT_SETTING, place, sealed, data, &sum, err));
+    CHECK(sum.len == 32, err, RC_INTERNAL, BLAME_US,
+          MSG("vault.mac", "the vault gave no proof", "保管庫が証明を返しませんでした"));
+    memcpy(ret, sum.p, 32);
+    return RC_OK;
+}
+
 enum rc vault_ping(struct vault *v, struct err *err)
 {
     REQUEST(out);

@@ -224,6 +224,54 @@ static enum rc op_hs256(struct vault_req *q, struct err *err)
     return RC_OK;
 }
 
+/* A setting of ours at its own place: nothing else can be used as a key for these two. */
+static enum rc open_base64url(struct vault_req *q, const char *prefix, struct buf *out_secret,
+                              struct err *err)
+{
+    AUTO(buf) struct buf text = BUF_SECRET(1024);
+    if (strncmp(q->place, prefix, strlen(prefix)) != 0)
+        return corrupt(err);
+    TRY(open_sealed(q, VAULT_SETTING, &text, err));
+    if (!base64url_decode(buf_str(&text), out_secret) || out_secret->len < 16)
+        return corrupt(err);
+    return RC_OK;
+}
+
+enum { TOTP_STEPS_MAX = 5, TOTP_DIGITS = 6 };
+
+/* RFC 6238: which of a few time steps the code belongs to; the front never learns a code. */
+static enum rc op_totp(struct vault_req *q, struct err *err)
+{
+    AUTO(buf) struct buf secret = BUF_SECRET(256);
+    struct str code = data_of(q);
+    int64_t first = 0, last = 0, found = -1;
+    bool good = ipc_get_i64(q->payload, VT_NOT_BEFORE, &first) &&
+                ipc_get_i64(q->payload, VT_NOT_AFTER, &last) && first >= 0 && last >= first &&
+                last - first < TOTP_STEPS_MAX && code.n == TOTP_DIGITS;
+    CHECK(good, err, RC_INPUT, BLAME_US,
+          MSG("vault.totp", "a one-time code has 6 digits", "ワンタイムコードは 6 桁です"));
+    TRY(open_base64url(q, "user/", &secret, err));
+    for (int64_t step = first; step <= last; step++) {
+        char right[TOTP_DIGITS + 1];
+        hotp(buf_str(&secret), (uint64_t)step, TOTP_DIGITS, right);
+        if (str_eq_secret(code, (struct str){right, TOTP_DIGITS}))
+            found = step;
+        mem_wipe(right, sizeof right);
+    }
+    ipc_put_i64(q->out, VT_FLAGS, found);
+    return RC_OK;
+}
+
+static enum rc op_mac(struct vault_req *q, struct err *err)
+{
+    AUTO(buf) struct buf key = BUF_SECRET(256);
+    unsigned char sum[32];
+    TRY(open_base64url(q, "audit/", &key, err));
+    hmac_sha256(buf_str(&key), data_of(q), sum);
+    ipc_put(q->out, VT_DATA, (struct str){(const char *)sum, sizeof sum});
+    return RC_OK;
+}
+
 static bool issue_spec_of(struct vault_req *q, struct issue_spec *s)
 {
     int64_t flags = 0, path_len = -1;
@@ -307,6 +355,8 @@ static const struct vault_op ops[VC_END - VC_PING] = {
     [VC_ISSUE - VC_PING] = {op_issue, false, true, 0},
     [VC_RELEASE - VC_PING] = {op_release, false, true, RELEASED},
     [VC_CHECK - VC_PING] = {op_check, true, true, ALL},
+    [VC_TOTP - VC_PING] = {op_totp, true, true, 0},
+    [VC_MAC - VC_PING] = {op_mac, true, true, 0},
 };
 
 const struct vault_op *vault_op_find(int kind)

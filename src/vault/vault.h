@@ -75,6 +75,14 @@ MUST enum rc vault_release(struct vault *v, enum vault_usage usage, const char *
 /* True when every byte of the blob authenticates (integrity check; nothing is returned). */
 MUST enum rc vault_check(struct vault *v, enum vault_usage usage, const char *place,
                          const char *sealed, unsigned char ret_spki_sha256[32], struct err *err);
+/* A one-time code (RFC 6238, SHA-1, 6 digits) against the SETTING at "user/<id>/totp" (base64url
+ * text), for the time steps first..last (at most 5): *ret_step is the one it belongs to, or -1. */
+MUST enum rc vault_totp(struct vault *v, const char *place, const char *sealed, struct str code,
+                        int64_t first, int64_t last, int64_t *ret_step, struct err *err);
+/* HMAC-SHA-256 with the SETTING at "audit/..." (base64url text): proves the head of the audit log.
+ */
+MUST enum rc vault_mac(struct vault *v, const char *place, const char *sealed, struct str data,
+                       unsigned char ret[32], struct err *err);
 MUST enum rc vault_ping(struct vault *v, struct err *err);
 
 /* Server side: answers on a channel until it closes. Used by the vault role and by tests. */

@@ -19,6 +19,8 @@ enum vault_call {
     VC_ISSUE,
     VC_RELEASE,
     VC_CHECK,
+    VC_TOTP,
+    VC_MAC,
     VC_END
 };
 

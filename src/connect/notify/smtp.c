@@ -67,22 +67,9 @@ static const struct field fields[] = {
 };
 #undef S
 
-/* local@domain without spaces, quotes or control characters: what may stand in a header as it is */
-static bool address_ok(const char *s)
-{
-    const char *at = s ? strrchr(s, '@') : NULL;
-    if (!at || at == s || strlen(s) > 254 || !host_is_valid(at + 1))
-        return false;
-    for (; *s; s++)
-        if ((unsigned char)*s <= ' ' || (unsigned char)*s >= 127 || strchr("<>()[]\\,;:\"", *s) ||
-            (*s == '@' && s != at))
-            return false;
-    return true;
-}
-
 static enum rc address_check(const char *field, const char *s, struct err *err)
 {
-    if (address_ok(s))
+    if (mail_is_valid(s))
         return RC_OK;
     return field_fault(err, field,
                        FAIL(err, RC_INPUT, BLAME_INPUT,
@@ -164,15 +151,22 @@ static void body_add(const char *body, struct buf *out)
         out->bad = RC_NOMEM;
 }
 
+/* The people of the group the news is about, else the channel's own. */
+static struct str_list receivers(const struct smtp_settings *s, const struct notice_text *n)
+{
+    return n->to.n > 0 ? n->to : s->to;
+}
+
 static void message(const struct smtp_settings *s, const struct notice_text *n, struct buf *out)
 {
+    struct str_list to = receivers(s, n);
     bool ja = strcmp(n->lang, "ja") == 0;
     char date[48], id[33];
     time_rfc5322(n->at, ja ? 9 * 60 : 0, date);
     rand_hex(id, 16);
     buf_addf(out, "Date: %s\r\nFrom: <%s>\r\nTo:", date, s->from);
-    for (size_t i = 0; i < s->to.n; i++)
-        buf_addf(out, "%s <%s>", i ? ",\r\n" : "", s->to.v[i]);
+    for (size_t i = 0; i < to.n; i++)
+        buf_addf(out, "%s <%s>", i ? ",\r\n" : "", to.v[i]);
     buf_addf(out, "\r\nMessage-ID: <%s@%s>\r\n", id, strrchr(s->from, '@') + 1);
     subject_add(n->subject, out);
     buf_addf(out,
@@ -197,6 +191,9 @@ static enum rc mail_send(struct ctx *ctx, const void *settings, const struct not
     const struct smtp_settings *s = settings;
     TRY(ctx_alive(ctx, err));
     TRY(settings_check(s, err));
+    struct str_list to = receivers(s, n);
+    for (size_t i = 0; i < n->to.n; i++)
+        TRY(address_check("to", n->to.v[i], err));
     AUTO(buf) struct buf text = BUF(MESSAGE_MAX);
     AUTO(buf) struct buf password = BUF_SECRET(4096);
     message(s, n, &text);
@@ -212,8 +209,8 @@ static enum rc mail_send(struct ctx *ctx, const void *settings, const struct not
                           .user = s->user,
                           .password = buf_str(&password),
                           .from = s->from,
-                          .to = s->to.v,
-                          .to_count = s->to.n,
+                          .to = to.v,
+                          .to_count = to.n,
                           .message = buf_str(&text),
                           .deadline = ctx->deadline,
                           .cancel = ctx->cancel};

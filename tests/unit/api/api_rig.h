@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "crypto/digest.h"
-#include "unit/api/api_vault.h"
+#include "crypto/envelope.h"
 
 #define RIG_HOST   "inro.example:8443"
 #define RIG_ORIGIN "https://" RIG_HOST
@@ -49,6 +50,8 @@
 struct api_rig {
     char dir[64], url[128];
     struct store *store;
+    struct vault_server *vault_server;
+    struct vault *vault; /* like the front's: seals, never releases */
     struct api *api;
     struct arena *a;
     struct clock clock;
@@ -64,8 +67,8 @@ struct who {
     const char *addr;   /* NULL = 192.0.2.1 */
     const char *cookie; /* value of the session cookie */
     const char *csrf;
-    const char *bearer; /* API token */
-    const char *origin; /* NULL = RIG_ORIGIN; "" = none sent */
+    const char *bearer;                   /* API token */
+    const char *origin;                   /* NULL = RIG_ORIGIN; "" = none sent */
     const char *extra_name, *extra_value; /* one more header */
     int64_t user_id;
 };
@@ -89,6 +92,18 @@ static inline void rig_wake(void *ctx)
     ((struct api_rig *)ctx)->wakes++;
 }
 
+static inline void rig_vault(struct api_rig *r)
+{
+    struct master_key *mk = NULL;
+    char path[128];
+    snprintf(path, sizeof path, "%s/grants.log", r->dir);
+    int fd = open(path, O_CREAT | O_WRONLY | O_APPEND, 0600);
+    OK(master_key_create(&mk, err));
+    struct vault_server_options o = {.master = mk, .grant_log_fd = fd};
+    OK(vault_server_create(&o, &r->vault_server, err));
+    OK(vault_local(r->vault_server, false, &r->vault, err));
+}
+
 static inline void api_rig_start(struct api_rig *r)
 {
     memset(r, 0, sizeof *r);
@@ -101,8 +116,9 @@ static inline void api_rig_start(struct api_rig *r)
     r->a = arena_create((size_t)512 << 20);
     OK(store_open(r->url, &r->store, err));
     OK(store_migrate(r->store, NULL, NULL, err));
+    rig_vault(r);
     struct api_options o = {.store = r->store,
-                            .vault = rig_vault(),
+                            .vault = r->vault,
                             .clock = &r->clock,
                             .version = "test",
                             .store_url = r->url,
@@ -116,6 +132,8 @@ static inline void api_rig_end(struct api_rig *r)
     for (size_t i = 0; i < r->kept_count; i++)
         json_free(r->kept[i]);
     api_destroy(r->api);
+    vault_close(r->vault);
+    vault_server_destroy(r->vault_server);
     store_close(r->store);
     arena_destroy(r->a);
     nftw(r->dir, rig_unlink, 16, FTW_DEPTH | FTW_PHYS);
@@ -183,8 +201,8 @@ static inline struct answer rig_bytes(struct api_rig *r, const struct who *who, 
         rig_split(r, &q, mark + 1);
     snprintf(q.cookie, sizeof q.cookie, "__Host-inro=%s", who->cookie ? who->cookie : "");
     snprintf(q.bearer, sizeof q.bearer, "Bearer %s", who->bearer ? who->bearer : "");
-    const char *bare =
-        mark ? arena_str(r->a, (struct str){path, (size_t)(mark - path)}) : arena_strdup(r->a, path);
+    const char *bare = mark ? arena_str(r->a, (struct str){path, (size_t)(mark - path)})
+                            : arena_strdup(r->a, path);
     struct api_call call = {.method = method,
                             .path = arena_printf(r->a, "/api/v1%s", bare),
                             .body = body,
@@ -270,9 +288,8 @@ static inline struct who rig_session(struct api_rig *r, int64_t user_id)
     OK(store_begin(r->store, &db, err));
     OK(db_session_add(db, &s, err));
     OK(db_commit(&db, err));
-    return (struct who){.cookie = arena_strdup(r->a, cookie),
-                        .csrf = arena_strdup(r->a, csrf),
-                        .user_id = user_id};
+    return (struct who){
+        .cookie = arena_strdup(r->a, cookie), .csrf = arena_strdup(r->a, csrf), .user_id = user_id};
 }
 
 /* A signed-in person; group 0 = in none. The password cannot be used. */

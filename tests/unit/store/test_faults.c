@@ -201,21 +201,28 @@ static void file_is_private(void **state)
 static void migration_backs_up_and_is_atomic(void **state)
 {
     struct rig *r = *state;
-    struct migration bad[] = {store_migrations[0], {2, "CREATE TABLE t2 (a BIGINT); BROKEN;"}};
-    struct migration good[] = {store_migrations[0], {2, "CREATE TABLE t2 (a BIGINT);"}};
+    enum { MOST = 64 };
+    struct migration bad[MOST], good[MOST];
+    const size_t n = store_migration_count;
+    const int last = store_migrations[n - 1].version;
+    assert_true(n < MOST);
+    memcpy(bad, store_migrations, n * sizeof bad[0]);
+    memcpy(good, store_migrations, n * sizeof good[0]);
+    bad[n] = (struct migration){last + 1, "CREATE TABLE t2 (a BIGINT); BROKEN;"};
+    good[n] = (struct migration){last + 1, "CREATE TABLE t2 (a BIGINT);"};
     int from = 0, to = 0;
     OK(put(r->s, "kept", "yes", err));
-    assert_int_equal(store_migrate_with(r->s, bad, 2, &from, &to, NULL), RC_INTERNAL);
-    OK(store_migrate(r->s, &from, &to, err)); /* still version 1 */
-    assert_int_equal(from, 1);
+    assert_int_equal(store_migrate_with(r->s, bad, n + 1, &from, &to, NULL), RC_INTERNAL);
+    OK(store_migrate(r->s, &from, &to, err)); /* still the version before */
+    assert_int_equal(from, last);
     usleep(1100000); /* the backup's name has seconds */
-    OK(store_migrate_with(r->s, good, 2, &from, &to, err));
-    assert_int_equal(to, 2);
+    OK(store_migrate_with(r->s, good, n + 1, &from, &to, err));
+    assert_int_equal(to, last + 1);
     assert_int_equal(store_migrate(r->s, NULL, NULL, NULL), RC_UNSUPPORTED);
     char pattern[128];
     glob_t found = {0};
     struct stat st;
-    snprintf(pattern, sizeof pattern, "%s/inro.db.backup-v1-*", r->dir);
+    snprintf(pattern, sizeof pattern, "%s/inro.db.backup-v%d-*", r->dir, last);
     assert_int_equal(glob(pattern, 0, NULL, &found), 0);
     assert_int_equal(found.gl_pathc, 2); /* one before each attempt, none for the empty database */
     assert_int_equal(stat(found.gl_pathv[0], &st), 0);

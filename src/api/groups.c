@@ -1,0 +1,212 @@
+/*
+ * User groups: they own certificates, targets and endpoints, and hold how their people are told.
+ * Invariant: who joins or leaves a group may do other things from the next request on, and the
+ * streams that were open by the old rights end.
+ */
+#include <string.h>
+
+#include "api/priv.h"
+#include "job/notify_rule.h"
+
+struct group_in {
+    const char *name, *about;
+    int64_t revision;
+};
+static const struct field create_fields[] = {
+    FIELD_STR(struct group_in, name, .flags = FIELD_REQUIRED, .max = 128,
+              .label = {"Name", "グループ名"}),
+    FIELD_STR(struct group_in, about, .max = 500, .label = {"About", "説明"}), FIELD_END};
+static const struct field update_fields[] = {
+    FIELD_STR(struct group_in, name, .max = 128, .label = {"Name", "グループ名"}),
+    FIELD_STR(struct group_in, about, .max = 500, .label = {"About", "説明"}),
+    FIELD_INT(struct group_in, revision, .min = 1, .max = INT64_MAX, .label = {"Revision", "版数"}),
+    FIELD_END};
+static const char *const objects[] = {"notify", NULL};
+
+static enum rc view_group(struct request *r, const struct group *g, struct err *err)
+{
+    struct json_writer *w = &r->w;
+    struct user_list members = {NULL, 0};
+    jw_object(w);
+    jw_ki64(w, "id", g->id);
+    jw_kstr(w, "name", g->name);
+    jw_kstr(w, "about", g->about);
+    view_raw(w, "notify", g->notify);
+    TRY(db_user_list_group(r->db, g->id, r->a, &members, err));
+    jw_key(w, "members");
+    jw_array(w);
+    for (size_t i = 0; i < members.n; i++) {
+        jw_object(w);
+        jw_ki64(w, "id", members.v[i].id);
+        jw_kstr(w, "login", members.v[i].login);
+        jw_kstr(w, "name", members.v[i].name);
+        jw_kstr(w, "role", members.v[i].role);
+        jw_kbool(w, "disabled", members.v[i].disabled);
+        jw_end_object(w);
+    }
+    jw_end_array(w);
+    jw_ktime(w, "created", g->created);
+    jw_ktime(w, "updated", g->updated);
+    jw_ki64(w, "revision", g->revision);
+    jw_end_object(w);
+    return RC_OK;
+}
+
+static enum rc run_list(struct request *r, struct err *err)
+{
+    struct group_list list;
+    TRY(db_group_list(r->db, r->a, &list, err));
+    jw_object(&r->w);
+    jw_key(&r->w, "items");
+    jw_array(&r->w);
+    for (size_t i = 0; i < list.n; i++)
+        TRY(view_group(r, &list.v[i], err));
+    view_page_end(&r->w, 0);
+    return RC_OK;
+}
+
+static enum rc run_get(struct request *r, struct err *err)
+{
+    struct group g;
+    TRY(find_group(r, r->params[0], &g, err));
+    return view_group(r, &g, err);
+}
+
+/* "notify" of the body as stored; null takes the settings away. */
+static enum rc notify_text(struct request *r, const char **ret, struct err *err)
+{
+    const struct json *given = json_get(r->body, "notify");
+    struct notify_rule rule = {0};
+    *ret = NULL;
+    if (!given || json_type_of(given) == JSON_NULL)
+        return RC_OK;
+    enum rc rc = schema_decode(notify_rule_fields, given, NULL, NULL, r->a, &rule, err);
+    if (rc == RC_OK)
+        rc = notify_rule_check(&rule, err);
+    if (rc != RC_OK) {
+        err_field(err, "notify");
+        return rc;
+    }
+    return encode_text(r, notify_rule_fields, &rule, SCHEMA_STORED, ret, err);
+}
+
+static enum rc answer(struct request *r, int64_t id, struct err *err)
+{
+    struct group g;
+    r_subject(r, "group", id);
+    r_event(r, "group", id);
+    TRY(db_group_get(r->db, id, r->a, &g, err));
+    return view_group(r, &g, err);
+}
+
+static enum rc run_create(struct request *r, struct err *err)
+{
+    const struct group_in *in = r->in;
+    struct group g = {
+        .name = in->name, .about = in->about, .created = r->now, .updated = r->now, .revision = 1};
+    TRY(name_check(in->name, err));
+    TRY(notify_text(r, &g.notify, err));
+    TRY(db_group_add(r->db, &g, err));
+    r->status = 201;
+    return answer(r, g.id, err);
+}
+
+static enum rc run_update(struct request *r, struct err *err)
+{
+    const struct group_in *in = r->in;
+    struct group g;
+    TRY(find_group(r, r->params[0], &g, err));
+    r_subject(r, "group", g.id);
+    TRY(check_revision(r, in->revision, g.revision, err));
+    if (in->name) {
+        TRY(name_check(in->name, err));
+        g.name = in->name;
+    }
+    if (json_get(r->body, "about"))
+        g.about = in->about;
+    if (json_get(r->body, "notify"))
+        TRY(notify_text(r, &g.notify, err));
+    g.updated = r->now;
+    TRY(db_group_update(r->db, &g, err));
+    return answer(r, g.id, err);
+}
+
+static enum rc run_remove(struct request *r, struct err *err)
+{
+    struct group g;
+    TRY(find_group(r, r->params[0], &g, err));
+    r_subject(r, "group", g.id);
+    TRY(check_revision(r, 0, g.revision, err));
+    enum rc rc = db_group_remove(r->db, g.id, err);
+    if (rc == RC_CONFLICT)
+        return FAIL(err, RC_CONFLICT, BLAME_INPUT,
+                    MSG("api.group_owns",
+                        "{0} still owns certificates, targets or endpoints; hand them over first",
+                        "{0} はまだ証明書、適用先、監視対象を所有しています。先に移してください"),
+                    g.name);
+    TRY(rc);
+    r_event(r, "group", g.id);
+    jw_object(&r->w);
+    jw_end_object(&r->w);
+    return RC_OK;
+}
+
+struct member_in {
+    const char *user;
+};
+static const struct field member_fields[] = {FIELD_STR(struct member_in, user,
+                                                       .flags = FIELD_REQUIRED, .max = 254,
+                                                       .label = {"User", "利用者"}),
+                                             FIELD_END};
+
+static enum rc run_join(struct request *r, struct err *err)
+{
+    const struct member_in *in = r->in;
+    struct group g;
+    struct user u;
+    TRY(find_group(r, r->params[0], &g, err));
+    enum rc rc = find_user(r, in->user, &u, err);
+    if (rc == RC_NOT_FOUND) {
+        err->rc = RC_INPUT;
+        err_field(err, "user");
+        return RC_INPUT;
+    }
+    TRY(rc);
+    TRY(db_group_join(r->db, g.id, u.id, err));
+    r->ended_user = u.id;
+    return answer(r, g.id, err);
+}
+
+static enum rc run_leave(struct request *r, struct err *err)
+{
+    struct group g;
+    struct user u;
+    TRY(find_group(r, r->params[0], &g, err));
+    TRY(find_user(r, r->params[1], &u, err));
+    TRY(db_group_leave(r->db, g.id, u.id, err));
+    r->ended_user = u.id;
+    return answer(r, g.id, err);
+}
+
+#define BODY(f, S) .body = (f), .body_size = sizeof(S)
+static const struct route rows[] = {
+    {"group.list", "GET", "/groups", PERM(PERM_VIEW), ROUTE_READ, run_list,
+     .summary = {"List the groups", "ユーザーグループを一覧する"}},
+    {"group.create", "POST", "/groups", PERM(PERM_ADMIN), ROUTE_WRITE, run_create,
+     .summary = {"Add a group", "ユーザーグループを追加する"}, BODY(create_fields, struct group_in),
+     .objects = objects},
+    {"group.get", "GET", "/groups/{id}", PERM(PERM_VIEW), ROUTE_READ, run_get,
+     .summary = {"One group", "ユーザーグループを表示する"}},
+    {"group.update", "PATCH", "/groups/{id}", PERM(PERM_ADMIN), ROUTE_WRITE, run_update,
+     .summary = {"Change a group", "ユーザーグループを変更する"},
+     BODY(update_fields, struct group_in), .objects = objects},
+    {"group.remove", "DELETE", "/groups/{id}", PERM(PERM_ADMIN), ROUTE_WRITE, run_remove,
+     .summary = {"Remove a group", "ユーザーグループを削除する"}},
+    {"group.join", "POST", "/groups/{id}/members", PERM(PERM_ADMIN), ROUTE_WRITE | ROUTE_PROVE,
+     run_join, .summary = {"Add a user to a group", "グループに利用者を加える"},
+     BODY(member_fields, struct member_in)},
+    {"group.leave", "DELETE", "/groups/{id}/members/{user}", PERM(PERM_ADMIN),
+     ROUTE_WRITE | ROUTE_PROVE, run_leave,
+     .summary = {"Take a user out of a group", "グループから利用者を外す"}},
+};
+ROUTE_SET(routes_group, rows);
