@@ -201,6 +201,7 @@ static const struct body_row bodies[] = {
     {"group.create", "{\"name\":\"n\"}"},
     {"group.join", "{\"user\":\"loner@a.example\"}"},
     {"group.update", "{\"about\":\"n\"}"},
+    {"licence.import", "{\"file\":\"x\"}"},
     {"notifier.create", "{\"name\":\"n\",\"type\":\"smtp\"}"},
     {"notifier.update", "{\"name\":\"n\"}"},
     {"session.create", "{\"login\":\"nobody@a.example\",\"password\":\"wrong wrong wrong\"}"},
