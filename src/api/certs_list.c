@@ -59,7 +59,7 @@ static enum rc read_row(struct request *r, struct cert_query *q, struct err *err
 static enum rc read_cursor(struct request *r, struct cert_query *q, struct err *err)
 {
     struct str rest = str_from(r_query(r, "after")), id;
-    if (!rest.p || str_eq(rest, STR("0")))
+    if (rest.n == 0 || str_eq(rest, STR("0")))
         return RC_OK;
     q->more = true;
     if (text_is_id(rest.p, &q->after_id))

@@ -170,12 +170,14 @@ static enum rc run_create(struct request *r, struct err *err)
 static enum rc keep_an_admin(struct request *r, const struct user *changed, struct err *err)
 {
     struct user_list list;
-    bool left = strcmp(changed->role, "admin") == 0 && !changed->disabled;
+    bool left = strcmp(changed->role, "admin") == 0 && !changed->disabled, was = false;
     TRY(db_user_list(r->db, r->a, &list, err));
-    for (size_t i = 0; i < list.n; i++)
-        left = left || (list.v[i].id != changed->id && strcmp(list.v[i].role, "admin") == 0 &&
-                        !list.v[i].disabled);
-    CHECK(left, err, RC_CONFLICT, BLAME_INPUT,
+    for (size_t i = 0; i < list.n; i++) {
+        bool admin = strcmp(list.v[i].role, "admin") == 0 && !list.v[i].disabled;
+        left = left || (admin && list.v[i].id != changed->id);
+        was = was || (admin && list.v[i].id == changed->id);
+    }
+    CHECK(left || !was, err, RC_CONFLICT, BLAME_INPUT,
           MSG("api.last_admin", "this is the last administrator; make another one first",
               "最後の管理者です。先に別の管理者を作成してください"));
     return RC_OK;
