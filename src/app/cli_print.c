@@ -181,10 +181,11 @@ void cli_usage(const char *lang, const char *group, struct buf *out)
         if (!any || strcmp(d->group, group) == 0)
             add_line(lang, d, out);
     if (!any)
-        buf_adds(out, ja ? "  inro serve | init | scan                           "
-                           "サーバー起動、初期化、サーバー不要の検査\n"
-                         : "  inro serve | init | scan                           "
-                           "run the server, make an installation, look at endpoints\n");
+        buf_adds(out, ja ? "  inro serve | init | scan | check                   "
+                           "サーバー起動、初期化、接続先の検査、データの検査\n"
+                         : "  inro serve | init | scan | check                   "
+                           "run the server, make an installation, look at endpoints, judge "
+                           "the data\n");
     buf_adds(out,
              ja ? "\n共通: --data DIR（INRO_DATA） --server URL --token-file F --ca-file F "
                   "--lang ja|en --json --help\n"

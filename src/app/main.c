@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/check.h"
 #include "app/cli.h"
 #include "app/init.h"
 #include "app/role.h"
@@ -14,10 +15,8 @@ struct entry {
 };
 
 static const struct entry entries[] = {
-    {"init", init_main},
-    {"role", role_main},
-    {"scan", scan_main},
-    {"serve", supervisor_main},
+    {"check", check_main}, {"init", init_main},        {"role", role_main},
+    {"scan", scan_main},   {"serve", supervisor_main},
 };
 
 int main(int argc, char **argv)

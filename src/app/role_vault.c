@@ -32,8 +32,8 @@ static void on_stop(void *ctx)
     waiter_tell(&r->end);
 }
 
-static enum rc load_master(const struct config *c, struct arena *a, struct master_key **ret,
-                           struct err *err)
+enum rc role_master_key(const struct config *c, struct arena *a, struct master_key **ret,
+                        struct err *err)
 {
     AUTO(buf) struct buf text = BUF_SECRET(4096);
     AUTO(buf) struct buf pass = BUF_SECRET(4096);
@@ -56,7 +56,7 @@ static enum rc open_server(const struct config *c, struct vault_server **ret, st
     const char *log = a ? config_path(c, a, "grants.log") : NULL;
     if (!log)
         return NOMEM(err);
-    TRY(load_master(c, a, &o.master, err));
+    TRY(role_master_key(c, a, &o.master, err));
     o.grant_log_fd = open(log, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (o.grant_log_fd < 0) {
         enum rc rc = file_fail(err, log, errno);

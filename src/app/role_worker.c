@@ -2,8 +2,12 @@
  * The worker role: the engine with its threads, the store, a vault channel that may release for a
  * granted step, handshakes through the prober, live events to the front.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -16,6 +20,8 @@
 #include "base/rand.h"
 #include "job/engine.h"
 
+enum { PLACE_WAIT_SEC = 30, OWNER_MAX = 63 };
+
 struct worker_role {
     struct waiter end, have_vault;
     pthread_mutex_t lock; /* vault, front_fd */
@@ -24,6 +30,8 @@ struct worker_role {
     struct prober prober;
     struct engine *engine;
     atomic_bool engine_up;
+    int place; /* DATA/run/worker, locked while this process lives; holds our lease owner */
+    char before[OWNER_MAX + 1]; /* lease owner of the worker that was here before, "" = unknown */
 };
 
 struct front_channel {
@@ -132,9 +140,44 @@ static enum rc probe(void *ctx, const struct tls_probe *p, struct arena *a, stru
     return prober_do(&r->prober, p, a, ret, err);
 }
 
-static enum rc start_engine(struct worker_role *r, const struct config *c, struct arena *a,
+/* One worker per data directory: a predecessor comes to a safe point before its jobs are taken up.
+ * When it does not in time, its leases keep the two apart. */
+static bool lock_place(struct role_env *env, int fd)
+{
+    for (int i = 0; i < PLACE_WAIT_SEC * 10 && !atomic_load(&env->stopping); i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        (void)poll(NULL, 0, 100);
+    }
+    log_line(LOG_WARN, "worker", "an earlier worker still runs; its jobs are left to it");
+    return false;
+}
+
+static enum rc take_place(struct worker_role *r, struct role_env *env, struct arena *a,
+                          const char *owner, struct err *err)
+{
+    const char *path = config_path(env->config, a, "run/worker");
+    if (!path)
+        return NOMEM(err);
+    AUTO(fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return file_fail(err, path, errno);
+    if (!lock_place(env, fd))
+        return RC_OK;
+    ssize_t n = pread(fd, r->before, OWNER_MAX, 0);
+    r->before[n > 0 ? n : 0] = '\0';
+    /* Not needed for safety: without it the leases of a worker that dies run out by themselves. */
+    size_t len = strlen(owner);
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, owner, len, 0) != (ssize_t)len)
+        log_line(LOG_WARN, "worker", "%s could not be written", path);
+    r->place = fd_take(&fd);
+    return RC_OK;
+}
+
+static enum rc start_engine(struct worker_role *r, struct role_env *env, struct arena *a,
                             struct store *store, struct err *err)
 {
+    const struct config *c = env->config;
     char id[17];
     rand_hex(id, 8);
     struct engine_options o = {
@@ -150,6 +193,8 @@ static enum rc start_engine(struct worker_role *r, const struct config *c, struc
     };
     if (!o.owner)
         return NOMEM(err);
+    TRY(take_place(r, env, a, o.owner, err));
+    o.before = r->before[0] ? r->before : NULL;
     TRY(egress_policy_parse(a, c->egress_allow, &o.egress, err));
     TRY(engine_create(&o, &r->engine, err));
     atomic_store(&r->engine_up, true);
@@ -162,6 +207,7 @@ int role_worker(struct role_env *env)
                             .have_vault = WAITER,
                             .lock = PTHREAD_MUTEX_INITIALIZER,
                             .front_fd = -1,
+                            .place = -1,
                             .prober = PROBER_NONE};
     struct role_control control = {on_peer, on_stop, &r};
     AUTO(arena) struct arena *a = arena_create(0);
@@ -179,7 +225,7 @@ int role_worker(struct role_env *env)
         waiter_wait(&r.have_vault);
         if (!r.vault)
             return 0; /* stopped before it began */
-        rc = start_engine(&r, env->config, a, store, &err);
+        rc = start_engine(&r, env, a, store, &err);
     }
     if (rc == RC_OK)
         rc = role_ready(env, &err);

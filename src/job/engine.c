@@ -227,7 +227,8 @@ static enum rc add_schedule(struct engine *e, struct err *err)
     AUTO(db) struct db *db = NULL;
     int64_t now = clock_now(e->o.clock);
     TRY(store_begin(e->o.store, &db, err));
-    TRY(db_job_release(db, e->o.owner, now, err));
+    if (e->o.before)
+        TRY(db_job_release(db, e->o.before, now, err));
     if (!e->o.no_schedule)
         TRY(add_job(db, "schedule", "system", "tick", "schedule", NULL, NULL, now, NULL, NULL,
                     err));

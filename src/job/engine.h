@@ -28,6 +28,7 @@ struct engine_options {
     int threads;                 /* 0 = 16 */
     int cap_max;                 /* steps at once per cap_key; 0 = 8 */
     const char *owner;           /* lease owner, unique per process */
+    const char *before; /* owner of a process known to be gone: its leases are free; or NULL */
     /* Live events for the front: JSON text, any thread. */
     void (*on_event)(void *ctx, const char *json);
     void *on_event_ctx;
