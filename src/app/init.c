@@ -48,6 +48,19 @@ enum rc init_verify(const struct config *c, struct arena *a, struct err *err)
     return RC_OK;
 }
 
+enum rc init_sweep(const struct config *c, struct arena *a, struct err *err)
+{
+    static const char *const dirs[] = {".", "run", "tls"};
+    for (size_t i = 0; i < COUNT_OF(dirs); i++) {
+        const char *dir = config_path(c, a, dirs[i]);
+        if (!dir)
+            return NOMEM(err);
+        if (access(dir, F_OK) == 0)
+            TRY(dir_sweep(dir, err));
+    }
+    return RC_OK;
+}
+
 static enum rc read_passphrase(const struct config *c, struct buf *out, struct err *err)
 {
     if (!c->passphrase_file)

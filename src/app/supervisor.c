@@ -311,6 +311,7 @@ static enum rc prepare(struct supervisor *s, int *ret_lock, struct err *err)
 {
     TRY(init_verify(&s->config, s->arena, err));
     TRY(lock_data(&s->config, s->arena, ret_lock, err));
+    TRY(init_sweep(&s->config, s->arena, err));
     struct store *store = NULL;
     int from = 0, to = 0;
     TRY(store_open(s->config.database, &store, err));

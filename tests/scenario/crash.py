@@ -13,7 +13,7 @@ import time
 
 from fleet import NAMES, Fleet
 from killpoint import FILES, HALT, KILL, SEND, SYNC, KillPoint
-from oracle import judge
+from oracle import judge, left_over
 from rig import Failure, Inro, served, wait_for
 
 RESTARTS_BEFORE_PAUSES = 3  # the supervisor waits longer after each quick death
@@ -256,6 +256,8 @@ def init_at_every_nth_call(box):
         i.data = data
         i.start()
         i.get("cert", "list")
+        if left_over(data, []):
+            raise Failure(f"after a kill at call {n}: {left_over(data, [])}")
         i.stop()
         n += step
     if n < 20:

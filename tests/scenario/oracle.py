@@ -6,6 +6,7 @@ usage: oracle.py --inro PATH --data DIR [--pair CERT KEY]... [--log FILE]...
 """
 import argparse
 import base64
+import contextlib
 import fcntl
 import glob
 import json
@@ -15,7 +16,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "rig"))
-from rig import Failure, pair_matches, zombie  # noqa: E402
+from rig import Failure, pair_matches, wait_for, zombie  # noqa: E402
 
 ROLES = ("vault", "prober", "worker", "front")
 
@@ -137,7 +138,12 @@ def problems(inro, data, pairs=(), logs=(), running=True):
 
 
 def judge(fleet, running=True):
+    """Raises what is wrong. A role that was just killed is given time to be started again, and a
+    file being written time to be renamed."""
     i = fleet.inro
+    if running:
+        with contextlib.suppress(Failure):
+            wait_for("roles", lambda: not right_processes(i.data, True) and not left_over(i.data, []), 15)
     bad = problems(i.binary, i.data, fleet.pairs(), [f"{i.folder}/log.txt"], running)
     if bad:
         raise Failure("; ".join(bad[:5]))

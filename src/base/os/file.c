@@ -1,5 +1,6 @@
 #include "base/os/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -150,6 +151,32 @@ enum rc file_write_atomic(const char *path, struct str data, mode_t mode, uid_t 
         return rc;
     }
     return sync_parent(path, err);
+}
+
+/* NAME.<16 hex digits>.tmp */
+static bool is_leftover(const char *name)
+{
+    size_t n = strlen(name);
+    if (n < 22 || strcmp(name + n - 4, ".tmp") != 0 || name[n - 21] != '.')
+        return false;
+    return strspn(name + n - 20, "0123456789abcdef") == 16;
+}
+
+static void dirp_cleanup(DIR **d)
+{
+    if (*d)
+        (void)closedir(*d);
+}
+
+enum rc dir_sweep(const char *path, struct err *err)
+{
+    AUTO(dirp) DIR *d = opendir(path);
+    if (!d)
+        return file_fail(err, path, errno);
+    for (struct dirent *e; (e = readdir(d));)
+        if (is_leftover(e->d_name) && unlinkat(dirfd(d), e->d_name, 0) != 0 && errno != ENOENT)
+            return file_fail(err, e->d_name, errno);
+    return RC_OK;
 }
 
 enum rc dir_make(const char *path, mode_t mode, struct err *err)

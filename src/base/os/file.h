@@ -16,6 +16,9 @@ MUST enum rc file_read_private(const char *path, struct buf *b, struct err *err)
  */
 MUST enum rc file_write_atomic(const char *path, struct str data, mode_t mode, uid_t uid, gid_t gid,
                                struct err *err);
+/* Removes what file_write_atomic() left in the directory when the process was killed in it. Only
+ * while nobody else writes there. */
+MUST enum rc dir_sweep(const char *path, struct err *err);
 /* mkdir -p with the mode for what it makes; an existing directory is left as it is. */
 MUST enum rc dir_make(const char *path, mode_t mode, struct err *err);
 MUST enum rc dir_sync(const char *path, struct err *err); /* fsync of the directory itself */

@@ -192,6 +192,24 @@ static void directories_are_made_once(void **state)
     (void)rmdir(in_dir(p, "x"));
 }
 
+static void a_sweep_takes_half_written_files_only(void **state)
+{
+    (void)state;
+    static const char *const stay[] = {"x.tmp", "x.0123456789abcde.tmp", "x.0123456789abcdeg.tmp",
+                                       "x.0123456789abcdef", "x.0123456789abcdef.tmp.bak"};
+    char path[256];
+    int before = entries();
+    for (size_t i = 0; i < COUNT_OF(stay); i++)
+        put(stay[i], "stays", 0600);
+    put("master.key.0123456789abcdef.tmp", "goes", 0600);
+    put("x.ffffffffffffffff.tmp", "goes", 0600);
+    assert_int_equal(dir_sweep(dir, NULL), RC_OK);
+    assert_int_equal(entries(), before + (int)COUNT_OF(stay));
+    for (size_t i = 0; i < COUNT_OF(stay); i++)
+        assert_int_equal(unlink(in_dir(path, stay[i])), 0);
+    assert_int_equal(dir_sweep(in_dir(path, "absent"), NULL), RC_NOT_FOUND);
+}
+
 static void each_failing_allocation_leaves_no_file(void **state)
 {
     (void)state;
@@ -221,6 +239,7 @@ int main(void)
         cmocka_unit_test(a_private_file_must_be_private),
         cmocka_unit_test(reading_is_bounded_and_names_the_file),
         cmocka_unit_test(directories_are_made_once),
+        cmocka_unit_test(a_sweep_takes_half_written_files_only),
         cmocka_unit_test(each_failing_allocation_leaves_no_file),
     };
     return cmocka_run_group_tests_name("base.file", tests, make_dir, remove_dir);
