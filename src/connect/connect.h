@@ -102,6 +102,9 @@ struct ca_ops {
 struct challenge_ops {
     struct conn_head head;
     const char *proof_type; /* M "http-01" */
+    /* present() and cleanup() only use answer_put and answer_remove, and there is no ready(): all
+     * is saved with the step that asks for the proof, and no step of its own is needed. */
+    bool in_store;
     /* M Idempotent. ret_state (JSON, arena) is saved by the engine before the CA is told. */
     enum rc (*present)(struct ctx *ctx, const void *settings, const struct proof *p,
                        const char **ret_state, struct err *err);

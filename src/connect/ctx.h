@@ -56,7 +56,7 @@ struct ctx {
                     struct err *err);
     enum rc (*probe)(struct ctx *ctx, const struct tls_probe *p, struct tls_seen *ret,
                      struct err *err);
-    /* HTTP-01 answers served by our front. */
+    /* HTTP-01 answers served by our front: from the end of the step on, saved together with it. */
     enum rc (*answer_put)(struct ctx *ctx, const char *token, const char *key_auth,
                           struct err *err);
     enum rc (*answer_remove)(struct ctx *ctx, const char *token, struct err *err);

@@ -392,19 +392,20 @@ static bool read_all(X509 *x, struct arena *a, struct cert_info *c)
 enum rc cert_parse(struct str der, struct arena *a, struct cert_info *ret, struct err *err)
 {
     struct cert_info c = {0};
-    const unsigned char *p = (const unsigned char *)der.p;
+    size_t used;
     if (der.n == 0 || der.n > CERT_MAX_BYTES)
         return bad_cert(err, der.n ? "over 65,536 bytes" : "empty");
-    X509 *x = d2i_X509(NULL, &p, (long)der.n);
+    sha256(der, c.sha256);
+    X509 *x = x509_parse(der, c.sha256, &used);
     if (!x)
         return bad_cert(err, "its DER is damaged");
-    if ((const char *)p != der.p + der.n) {
+    if (used != der.n) {
         X509_free(x);
         return FAIL(err, RC_INPUT, BLAME_INPUT,
                     MSG("crypto.cert.trailing",
                         "{0} stray bytes follow the certificate at offset {1}",
                         "証明書の後ろ(位置 {1})に余分な {0} バイトがあります"),
-                    NUM(der.p + der.n - (const char *)p), NUM((const char *)p - der.p));
+                    NUM(der.n - used), NUM(used));
     }
     enum rc rc = check_name_count(x, err);
     if (rc != RC_OK) {
@@ -412,7 +413,6 @@ enum rc cert_parse(struct str der, struct arena *a, struct cert_info *ret, struc
         return rc;
     }
     c.der = (struct str){arena_dup(a, der.p, der.n), der.n};
-    sha256(der, c.sha256);
     unsigned char *again = NULL;
     int n = i2d_X509(x, &again);
     if (n != (int)der.n || (again && memcmp(again, der.p, der.n) != 0))

@@ -10,11 +10,12 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "crypto/cert.h"
+#include "crypto/x509_priv.h"
 
 static X509 *to_x509(const struct cert_info *c)
 {
-    const unsigned char *p = (const unsigned char *)c->der.p;
-    return d2i_X509(NULL, &p, (long)c->der.n);
+    size_t used;
+    return x509_parse(c->der, c->sha256, &used);
 }
 
 static bool signed_by(const struct cert_info *child, const struct cert_info *parent)

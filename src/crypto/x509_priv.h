@@ -14,6 +14,9 @@ const char *x509_name_text(struct arena *a, const X509_NAME *name);
 bool x509_entry(struct arena *a, const X509_NAME *name, int nid, const char **ret);
 bool x509_names(const GENERAL_NAMES *sans, struct arena *a, const char *const **ret, size_t *ret_n,
                 unsigned *odd);
+/* A reference to the parsed certificate, from those of late or anew; *ret_used: bytes it has. NULL:
+ * damaged. Nobody changes it. */
+X509 *x509_parse(struct str der, const unsigned char sha256[32], size_t *ret_used);
 const char *x509_key_name(EVP_PKEY *p, struct arena *a, int *ret_bits, bool *ret_odd);
 
 #endif

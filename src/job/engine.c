@@ -119,7 +119,8 @@ static void put_back(struct engine *e, struct job *j)
 
 static void run_claimed(struct worker *w, struct job *j, struct arena *keep)
 {
-    struct run r = {.e = w->e, .w = w, .job = *j, .keep = keep};
+    struct run r = {
+        .e = w->e, .w = w, .job = *j, .keep = keep, .activity_at = clock_mono(w->e->o.clock)};
     if (!enter(w, j)) {
         put_back(w->e, j);
         return;

@@ -1,6 +1,7 @@
 /*
- * What connectors are handed: the context and its ports. Invariants: every port that writes is
- * fenced by the job's lease and durable on return; HTTP clients belong to one thread and one trust.
+ * What connectors are handed: the context and its ports. Invariants: a port that writes is
+ * fenced by the job's lease and durable on return, but for answers, which are saved with the step;
+ * HTTP clients belong to one thread and one trust.
  */
 #include <string.h>
 
@@ -78,23 +79,40 @@ static enum rc begin_fenced(struct run *r, struct db **ret, struct err *err)
     return RC_OK;
 }
 
+static enum rc add_answer(struct run *r, const char *token, const char *key_auth, struct err *err)
+{
+    struct answer *a = ARENA_NEW(r->a, struct answer);
+    if (!a)
+        return NOMEM(err);
+    a->token = arena_strdup(r->a, token);
+    a->key_auth = key_auth ? arena_strdup(r->a, key_auth) : NULL;
+    if (!a->token || (key_auth && !a->key_auth))
+        return NOMEM(err);
+    if (!r->answers)
+        r->answers_end = &r->answers;
+    *r->answers_end = a;
+    r->answers_end = &a->next;
+    return RC_OK;
+}
+
 static enum rc port_answer_put(struct ctx *ctx, const char *token, const char *key_auth,
                                struct err *err)
 {
-    struct run *r = ctx->engine;
-    AUTO(db) struct db *db = NULL;
-    TRY(begin_fenced(r, &db, err));
-    TRY(db_challenge_put(db, token, key_auth, run_now(r) + USEC_PER_DAY, err));
-    return run_commit(r, &db, err);
+    return add_answer(ctx->engine, token, key_auth, err);
 }
 
 static enum rc port_answer_remove(struct ctx *ctx, const char *token, struct err *err)
 {
-    struct run *r = ctx->engine;
-    AUTO(db) struct db *db = NULL;
-    TRY(begin_fenced(r, &db, err));
-    TRY(db_challenge_remove(db, token, err));
-    return run_commit(r, &db, err);
+    return add_answer(ctx->engine, token, NULL, err);
+}
+
+enum rc run_save_answers(struct run *r, struct db *db, struct err *err)
+{
+    for (const struct answer *a = r->answers; a; a = a->next)
+        TRY(a->key_auth
+                ? db_challenge_put(db, a->token, a->key_auth, run_now(r) + USEC_PER_DAY, err)
+                : db_challenge_remove(db, a->token, err));
+    return RC_OK;
 }
 
 static enum rc port_state_save(struct ctx *ctx, const char *state, struct err *err)
@@ -103,7 +121,7 @@ static enum rc port_state_save(struct ctx *ctx, const char *state, struct err *e
     AUTO(db) struct db *db = NULL;
     TRY(begin_fenced(r, &db, err));
     TRY(db_connector_set_state(db, ctx->connector_id, state, err));
-    return run_commit(r, &db, err);
+    return run_commit(r, &db, false, err);
 }
 
 static enum rc port_receipt_save(struct ctx *ctx, const char *receipt, struct err *err)
@@ -117,7 +135,7 @@ static enum rc port_receipt_save(struct ctx *ctx, const char *receipt, struct er
     struct deploy_item i = {
         .id = r->item_id, .state = ITEM_APPLYING, .receipt = receipt, .updated = run_now(r)};
     TRY(db_item_update(db, &i, err));
-    return run_commit(r, &db, err);
+    return run_commit(r, &db, false, err);
 }
 
 static void port_activity(struct ctx *ctx, const struct msg *m, const char *const *args)
@@ -144,7 +162,7 @@ static void port_activity(struct ctx *ctx, const struct msg *m, const char *cons
     jw_end_object(&w);
     if (r->e->o.on_event && b.bad == RC_OK)
         r->e->o.on_event(r->e->o.on_event_ctx, buf_cstr(&b));
-    if (r->activity_at != 0 && mono - r->activity_at < 500 * USEC_PER_MSEC)
+    if (mono - r->activity_at < 500 * USEC_PER_MSEC)
         return;
     r->activity_at = mono;
     AUTO(db) struct db *db = NULL;

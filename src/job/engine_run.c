@@ -114,12 +114,12 @@ static enum rc is_dead(struct err *err)
                 MSG("job.stopped", "the engine has stopped", "処理エンジンは停止しました"));
 }
 
-enum rc run_commit(struct run *r, struct db **db, struct err *err)
+enum rc run_commit(struct run *r, struct db **db, bool soon, struct err *err)
 {
     struct engine *e = r->e;
     if (atomic_load(&e->dead))
         return is_dead(err);
-    TRY(db_commit(db, err));
+    TRY(soon ? db_commit_soon(db, err) : db_commit(db, err));
     if (e->o.die_after_saves > 0 && atomic_fetch_sub(&e->saves_left, 1) <= 1) {
         atomic_store(&e->dead, true);
         engine_stop(e);
@@ -153,10 +153,11 @@ static enum rc save_once(struct run *r, const struct flow *f, const struct step_
         TRY(out->save(db, r, out->arg, err));
     if (why && why->rc != RC_CANCELLED && f->failed)
         TRY(f->failed(db, r, why, r->job.state == JOB_BLOCKED, err));
+    TRY(run_save_answers(r, db, err));
     if (out->audit)
         TRY(add_audit(db, r, out, why, err));
     TRY(db_job_save(db, &r->job, err));
-    return run_commit(r, &db, err);
+    return run_commit(r, &db, out->soon && !why, err);
 }
 
 /* The store being busy or full must not lose what the world was told: tried again for a while;
@@ -252,6 +253,7 @@ static void end_step(struct run *r)
         r->trash = t->next;
         json_free(t->json);
     }
+    r->answers = NULL;
     arena_destroy(r->a);
     r->a = NULL;
 }

@@ -219,6 +219,7 @@ static enum rc prepare(struct run *r, struct step_out *out, struct err *err)
     TRY(check_ledger(r, is, err));
     out->save = save_prepare;
     out->arg = is;
+    out->soon = true;
     out->next = "key";
     return RC_OK;
 }
@@ -279,6 +280,7 @@ static enum rc make_key(struct run *r, struct step_out *out, struct err *err)
     out->arg = is;
     out->next = "order";
     out->audit = "issue.key";
+    out->soon = true; /* the CA learns of the order next, and of the key only after that is saved */
     return RC_OK;
 }
 

@@ -6,6 +6,9 @@
 #include "crypto/digest.h"
 #include "job/flow_issue.h"
 
+#define SOON_USEC     (100 * USEC_PER_MSEC)
+#define PATIENCE_USEC (500 * USEC_PER_MSEC)
+
 static enum rc one_proof(struct run *r, const struct issue *is, struct presented *p,
                          int64_t *ret_at, struct err *err)
 {
@@ -26,6 +29,23 @@ static enum rc one_proof(struct run *r, const struct issue *is, struct presented
     return RC_OK;
 }
 
+/* Every proof; *ret_again: when to look at those that are not visible yet, 0 = all are. */
+static enum rc present_all(struct run *r, struct issue *is, int64_t *ret_again, struct err *err)
+{
+    *ret_again = 0;
+    for (size_t i = 0; i < is->proof_count; i++) {
+        int64_t at = 0;
+        enum rc rc = one_proof(r, is, &is->proofs[i], &at, err);
+        if (rc != RC_OK)
+            return WHILE(err, rc,
+                         MSG("job.while_proof", "proving control of {0}", "{0} の管理権限の証明中"),
+                         is->proofs[i].p.identifier);
+        if (at > *ret_again)
+            *ret_again = at;
+    }
+    return RC_OK;
+}
+
 enum rc issue_present_step(struct run *r, struct step_out *out, struct err *err)
 {
     struct issue *is = NULL;
@@ -35,17 +55,10 @@ enum rc issue_present_step(struct run *r, struct step_out *out, struct err *err)
           MSG("job.need_solver", "{0}: the CA wants a proof, but no challenge is set up",
               "{0}: 認証局が証明を求めていますが、チャレンジが設定されていません"),
           is->cert.name);
-    for (size_t i = 0; i < is->proof_count; i++) {
-        int64_t at = 0;
-        enum rc rc = one_proof(r, is, &is->proofs[i], &at, err);
-        if (rc != RC_OK) {
-            TRY(issue_progress(r, is, out, NULL));
-            return WHILE(err, rc,
-                         MSG("job.while_proof", "proving control of {0}", "{0} の管理権限の証明中"),
-                         is->proofs[i].p.identifier);
-        }
-        if (at > again)
-            again = at;
+    enum rc rc = present_all(r, is, &again, err);
+    if (rc != RC_OK) {
+        TRY(issue_progress(r, is, out, NULL));
+        return rc;
     }
     CHECK(again == 0 || run_now(r) - is->proofs_at < limit, err, RC_TIMEOUT, BLAME_NETWORK,
           MSG("job.not_visible", "{0}: the proof did not become visible within an hour",
@@ -120,7 +133,7 @@ static bool der_next(struct str *p, bool into, struct str *ret)
 }
 
 /* RFC 2986 4.1: CertificationRequestInfo is version, subject, subjectPKInfo, attributes. The CSR is
- * our own and was parsed before. */
+ * our own, made by the vault. */
 static enum rc spki_of(struct str csr, struct str *ret, struct err *err)
 {
     struct str part;
@@ -136,8 +149,6 @@ static enum rc fill_order(struct run *r, const struct issue *is, struct ca_order
                           struct err *err)
 {
     struct buf der = BUF(1024 * 1024);
-    struct csr_info info;
-    AUTO(buf) struct buf again = BUF(1024 * 1024);
     if (!base64_decode(str_from(is->version.csr), &der)) {
         buf_free(&der);
         return FAIL(err, RC_CORRUPT, BLAME_US,
@@ -149,7 +160,6 @@ static enum rc fill_order(struct run *r, const struct issue *is, struct ca_order
     buf_free(&der);
     if (!csr.p)
         return NOMEM(err);
-    TRY(csr_parse(csr, r->a, &info, &again, err));
     int64_t validity = json_i64_or(is->policy, "validity", 0);
     const char **types = ARENA_NEW(r->a, const char *);
     if (!types)
@@ -188,6 +198,21 @@ static enum rc take_proofs(struct run *r, struct issue *is, const struct ca_step
     is->proof_count = s->proof_count;
     is->proofs_ready = false;
     is->proofs_at = run_now(r);
+    return RC_OK;
+}
+
+/* Next is the step that presents them, unless that is nothing but rows saved with this one. */
+static enum rc proofs_asked(struct run *r, struct issue *is, const struct ca_step *s,
+                            struct step_out *out, struct err *err)
+{
+    int64_t again;
+    TRY(take_proofs(r, is, s, err));
+    out->next = "present";
+    if (!is->solver || !is->solver->in_store)
+        return RC_OK;
+    TRY(present_all(r, is, &again, err));
+    is->proofs_ready = true;
+    out->next = "order";
     return RC_OK;
 }
 
@@ -301,10 +326,10 @@ static enum rc by_verdict(struct run *r, struct issue *is, const struct ca_step 
     case CA_DONE:
         TRY(issue_accept(r, is, s->chain_pem, err));
         out->next = "finish";
+        out->soon = true; /* can be fetched again, and nobody sees it before the next step's save */
         break;
     case CA_PROOF:
-        TRY(take_proofs(r, is, s, err));
-        out->next = "present";
+        TRY(proofs_asked(r, is, s, out, err));
         break;
     case CA_HUMAN:
         TRY(set_human(r, is, s, err));
@@ -338,6 +363,37 @@ static enum rc ask_ca(struct run *r, struct issue *is, const struct ca_order *o,
     return is->ca.ca->step(&ctx, is->ca.settings, is->ca.state, o, s, err);
 }
 
+/* True: the CA will be ready in a moment, which is passed here rather than in the store. */
+static bool wait_here(struct run *r, const struct ca_step *s, int64_t until_mono)
+{
+    int64_t wait = s->until - run_now(r);
+    if (s->verdict != CA_WAIT || s->ordered_now || wait > SOON_USEC ||
+        clock_mono(r->e->o.clock) + wait > until_mono)
+        return false;
+    return wait <= 0 || run_pause(r, wait);
+}
+
+/*
+ * Goes on with a CA that is quick. A new order is saved before anything is done with it; all that
+ * follows can be asked again from there, so what a look told need not be saved before the next.
+ */
+static enum rc talk(struct run *r, struct issue *is, struct ca_order *o, struct ca_step *s,
+                    struct err *err)
+{
+    int64_t until = clock_mono(r->e->o.clock) + PATIENCE_USEC;
+    enum rc rc = ask_ca(r, is, o, s, err);
+    while (rc == RC_OK && wait_here(r, s, until)) {
+        const char *told = s->data;
+        if (told)
+            TRY(run_json(r, told, &o->data, err));
+        *s = (struct ca_step){0};
+        rc = ask_ca(r, is, o, s, err);
+        if (!s->data)
+            s->data = told;
+    }
+    return rc;
+}
+
 enum rc issue_order_step(struct run *r, struct step_out *out, struct err *err)
 {
     struct issue *is = NULL;
@@ -345,7 +401,7 @@ enum rc issue_order_step(struct run *r, struct step_out *out, struct err *err)
     struct ca_step s = {0};
     TRY(issue_load(r, &is, err));
     TRY(fill_order(r, is, &o, err));
-    enum rc rc = ask_ca(r, is, &o, &s, err);
+    enum rc rc = talk(r, is, &o, &s, err);
     if (s.data) {
         is->order.data = *s.data ? s.data : NULL;
         if (!*s.data) {

@@ -67,6 +67,12 @@ struct trash {
     struct json *json;
 };
 
+/* A row of HTTP-01 answers to come or, without key_auth, to go. */
+struct answer {
+    struct answer *next;
+    const char *token, *key_auth;
+};
+
 struct run {
     struct engine *e;
     struct worker *w;
@@ -80,6 +86,7 @@ struct run {
     int64_t activity_at;
     int64_t item_id; /* whose receipt receipt_save() saves */
     const char *receipt;
+    struct answer *answers, **answers_end; /* saved with the step */
     bool made_work;
     struct conn_node *nodes[8];
     int node_count;
@@ -93,6 +100,7 @@ struct step_out {
     enum rc (*save)(struct db *db, struct run *r, void *arg, struct err *err);
     void *arg;
     bool save_on_failure; /* save() also when the step failed */
+    bool soon;            /* nothing outside knows of it yet: durable with the next save */
     const char *audit;    /* "issue.order"; NULL: nothing outside was changed */
     const char *detail;   /* JSON */
 };
@@ -124,7 +132,7 @@ extern const struct flow flow_issue, flow_deploy, flow_plan, flow_watch, flow_sc
 void run_job(struct run *r);
 MUST enum rc run_fence(struct db *db, struct run *r, struct err *err);
 /* A commit that counts as a save. */
-MUST enum rc run_commit(struct run *r, struct db **db, struct err *err);
+MUST enum rc run_commit(struct run *r, struct db **db, bool soon, struct err *err);
 MUST enum rc run_json(struct run *r, const char *text, const struct json **ret, struct err *err);
 const char *err_json(struct arena *a, const struct err *e);
 bool run_pause(struct run *r, int64_t usec); /* false: cut short */
@@ -148,6 +156,7 @@ MUST enum rc run_connector(struct run *r, struct db *db, int64_t id, const char 
                            struct conn *ret, struct err *err);
 /* The context for calls of this connector; c NULL: a solver that is no connector of its own. */
 MUST enum rc run_ctx(struct run *r, const struct conn *c, struct ctx *ret, struct err *err);
+MUST enum rc run_save_answers(struct run *r, struct db *db, struct err *err);
 MUST enum rc run_setup_ca(struct run *r, struct ctx *ctx, struct conn *c, bool again,
                           struct err *err);
 void run_release_nodes(struct run *r);

@@ -22,9 +22,13 @@
 
 enum { BUSY_MSEC = 5000, POOL_MAX = 32 };
 
+enum tx { TX_READ, TX_WRITE, TX_COMMIT, TX_COUNT };
+static const char *const tx_sql[TX_COUNT] = {"BEGIN", "BEGIN IMMEDIATE", "COMMIT"};
+
 struct conn {
     sqlite3 *db;
     const char *path;
+    sqlite3_stmt *tx[TX_COUNT];
     sqlite3_stmt *stmts[STMT_COUNT];
 };
 
@@ -113,10 +117,23 @@ static enum rc sq_exec(struct conn *c, const char *sql, struct err *err)
     return sqlite3_exec(c->db, sql, NULL, NULL, NULL) == SQLITE_OK ? RC_OK : sq_fail(c, err);
 }
 
+/* As sq_exec(), for what every transaction says: prepared once. */
+static enum rc sq_tx(struct conn *c, enum tx t, struct err *err)
+{
+    if (!c->tx[t] && sqlite3_prepare_v3(c->db, tx_sql[t], -1, SQLITE_PREPARE_PERSISTENT, &c->tx[t],
+                                        NULL) != SQLITE_OK)
+        return sq_fail(c, err);
+    enum rc rc = sqlite3_step(c->tx[t]) == SQLITE_DONE ? RC_OK : sq_fail(c, err);
+    sqlite3_reset(c->tx[t]);
+    return rc;
+}
+
 static void conn_close(struct conn *c)
 {
     if (!c)
         return;
+    for (int i = 0; i < TX_COUNT; i++)
+        sqlite3_finalize(c->tx[i]);
     for (int i = 0; i < STMT_COUNT; i++)
         sqlite3_finalize(c->stmts[i]);
     sqlite3_close(c->db);
@@ -275,7 +292,7 @@ static enum rc begin_write(struct sqlite *s, struct conn **ret, struct err *err)
     pthread_mutex_lock(&s->write_lock);
     enum rc rc = usable(s, err);
     if (rc == RC_OK)
-        rc = sq_exec(s->writer, "BEGIN IMMEDIATE", err);
+        rc = sq_tx(s->writer, TX_WRITE, err);
     if (rc != RC_OK) {
         pthread_mutex_unlock(&s->write_lock);
         return rc;
@@ -304,7 +321,7 @@ static enum rc begin_read(struct sqlite *s, struct conn **ret, struct err *err)
     pthread_mutex_unlock(&s->pool_lock);
     if (!c)
         TRY(conn_open(s->path, false, &c, err));
-    enum rc rc = sq_exec(c, "BEGIN", err);
+    enum rc rc = sq_tx(c, TX_READ, err);
     if (rc != RC_OK) {
         conn_close(c);
         return rc;
@@ -333,7 +350,7 @@ static enum rc sq_commit(void *engine, struct conn *c, bool write, enum stmt_kin
                          struct err *err)
 {
     struct sqlite *s = engine;
-    enum rc rc = sq_exec(c, "COMMIT", err);
+    enum rc rc = sq_tx(c, TX_COMMIT, err);
     if (rc != RC_OK || !write) {
         sq_rollback(s, c, write);
         return rc;

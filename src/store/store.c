@@ -84,6 +84,13 @@ enum rc db_commit(struct db **pdb, struct err *err)
     return rc;
 }
 
+enum rc db_commit_soon(struct db **pdb, struct err *err)
+{
+    if ((*pdb)->kind == STMT_WRITE)
+        (*pdb)->kind = STMT_SOFT;
+    return db_commit(pdb, err);
+}
+
 void db_rollback(struct db **pdb)
 {
     struct db *db = *pdb;

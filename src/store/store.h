@@ -37,6 +37,9 @@ MUST enum rc db_commit(struct db **db, struct err *err);
  * nothing can be put into another group. The text is borrowed until the end of the transaction.
  */
 void db_scope(struct db *db, const char *groups);
+/* Seen by everybody at once, but not waited for: a power cut may take it until any later
+ * db_commit() has returned. For what can be done again, and must not outlive what follows it. */
+MUST enum rc db_commit_soon(struct db **db, struct err *err);
 void db_rollback(struct db **db);
 void db_cleanup(struct db **db);
 

@@ -39,7 +39,7 @@ static const struct field fields[] = {
               .help = {"A certificate profile the CA lists.",
                        "認証局が提供する証明書プロファイル名です。"},
               .example = "tlsserver"),
-    FIELD_INT(S, poll_min, .flags = FIELD_ADVANCED, .dflt = "100", .min = 10, .max = 60000,
+    FIELD_INT(S, poll_min, .flags = FIELD_ADVANCED, .dflt = "10", .min = 10, .max = 60000,
               .label = {"First poll after (ms)", "最初の確認間隔（ミリ秒）"},
               .help = {"Doubles with each poll, when the CA names no time.",
                        "認証局が時間を指定しない場合、確認のたびに倍になります。"}),

@@ -49,6 +49,7 @@ const struct challenge_ops challenge_http01 = {
              .settings_size = sizeof(struct http01),
              .check = check},
     .proof_type = "http-01",
+    .in_store = true,
     .present = present,
     .cleanup = cleanup,
 };
