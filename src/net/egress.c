@@ -83,11 +83,12 @@ static bool in_any(const unsigned char ip[16], const char *const *cidrs, size_t 
 }
 
 /* Never a place to send anything to unless an administrator opens it. */
-static const char *const closed[] = {"0.0.0.0/8",   "127.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24",
-                                     "224.0.0.0/4", "240.0.0.0/4", "::/128",         "::1/128",
-                                     "fe80::/10",   "ff00::/8",    "64:ff9b::/96",   "2002::/16"};
-static const char *const private_nets[] = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
-                                           "100.64.0.0/10", "fc00::/7"};
+static const char *const closed[] = {
+    "0.0.0.0/8",    "127.0.0.0/8",    "169.254.0.0/16", "192.0.0.0/24", "224.0.0.0/4",
+    "240.0.0.0/4",  "::/128",         "::1/128",        "fe80::/10",    "ff00::/8",
+    "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16",      "2001::/32",    "::/96"};
+static const char *const private_nets[] = {"10.0.0.0/8",    "172.16.0.0/12", "192.168.0.0/16",
+                                           "100.64.0.0/10", "fc00::/7",      "fec0::/10"};
 
 static bool ip_of(const struct net_addr *addr, unsigned char out[16])
 {

@@ -178,7 +178,8 @@ static enum rc pin_addresses(struct http_client *c, const struct url *u, int64_t
         return RC_OK;
     TRY(egress_resolve(c->policy, u->host, u->port, deadline, a, &addrs, &n, err));
     AUTO(buf) struct buf entry = BUF(8192);
-    buf_addf(&entry, "%s:%d:", u->host, u->port);
+    bool literal = strchr(u->host, ':') != NULL;
+    buf_addf(&entry, "%s%s%s:%d:", literal ? "[" : "", u->host, literal ? "]" : "", u->port);
     for (size_t i = 0; i < n; i++) {
         bool v6 = strchr(addrs[i].text, ':') != NULL;
         buf_addf(&entry, "%s%s%s%s", i ? "," : "", v6 ? "[" : "", addrs[i].text, v6 ? "]" : "");

@@ -122,6 +122,17 @@ static char *decode(const char *p, size_t n, struct arena *a)
     return out && str_is_utf8((struct str){out, o}) ? out : NULL;
 }
 
+/* evhttp decodes into C strings: a NUL would cut a value short. */
+static bool read_query(const char *text, struct evkeyvalq *ret)
+{
+    if (strstr(text, "%00") || evhttp_parse_query_str(text, ret) != 0)
+        return false;
+    for (struct evkeyval *kv = ret->tqh_first; kv; kv = kv->next.tqe_next)
+        if (!str_is_utf8(str_from(kv->key)) || !str_is_utf8(str_from(kv->value)))
+            return false;
+    return true;
+}
+
 const char *http_gate_path(const char *uri, struct arena *a, struct evkeyvalq *ret_query)
 {
     if (!uri || uri[0] != '/')
@@ -130,7 +141,7 @@ const char *http_gate_path(const char *uri, struct arena *a, struct evkeyvalq *r
     char *path = decode(uri, n, a);
     if (!path || !segments_ok(path))
         return NULL;
-    if (uri[n] == '?' && evhttp_parse_query_str(uri + n + 1, ret_query) != 0)
+    if (uri[n] == '?' && !read_query(uri + n + 1, ret_query))
         return NULL;
     return path;
 }

@@ -24,6 +24,7 @@
 
 #include "base/mem.h"
 #include "base/os/file.h"
+#include "net/http_conn.h"
 #include "net/http_gate.h"
 
 enum { LISTENERS_MAX = 8, REPLY_HEADERS = 24 };
@@ -39,10 +40,9 @@ struct listener {
 struct http_server {
     struct loop *loop;
     struct pool *pool;
-    struct http_limits limits;
+    struct http_guard guard;
     struct listener listeners[LISTENERS_MAX];
     int listener_count;
-    atomic_int connections;
 };
 
 struct http_exchange {
@@ -122,6 +122,9 @@ static void send_reply(void *arg)
 {
     struct http_exchange *x = arg;
     struct evbuffer *b = evbuffer_new();
+    struct http_conn *c = http_conn_of(&x->listener->server->guard, x->req);
+    if (c)
+        http_conn_replying(c);
     set_headers(x);
     if (b && x->reply.n)
         (void)evbuffer_add(b, x->reply.p, x->reply.n);
@@ -163,13 +166,15 @@ static void stream_unref(struct http_stream *st)
         mem_free(st);
 }
 
-static void stream_closed(struct evhttp_connection *c, void *arg)
+static void stream_closed(void *arg)
 {
     struct http_stream *st = arg;
-    (void)c;
     if (atomic_exchange(&st->closed, true))
         return;
     st->on_close(st->ctx);
+    /* evhttp has let go of a request whose client went away: ending it frees it. */
+    if (!evhttp_request_get_connection(st->x->req))
+        evhttp_send_reply_end(st->x->req);
     exchange_free(st->x);
     stream_unref(st);
 }
@@ -178,14 +183,14 @@ static void stream_start(void *arg)
 {
     struct http_stream *st = arg;
     struct http_exchange *x = st->x;
-    struct evhttp_connection *c = evhttp_request_get_connection(x->req);
+    struct http_conn *c = http_conn_of(&x->listener->server->guard, x->req);
     x->status = 200;
     set_headers(x);
     evhttp_send_reply_start(x->req, 200, NULL);
     if (c)
-        evhttp_connection_set_closecb(c, stream_closed, st);
+        http_conn_on_close(c, stream_closed, st);
     else
-        stream_closed(NULL, st);
+        stream_closed(st);
 }
 
 struct http_stream *http_stream_begin(struct http_exchange *x, const char *content_type,
@@ -220,10 +225,12 @@ static void stream_write(void *arg)
     if (!atomic_load(&p->st->closed) && b) {
         (void)evbuffer_add(b, p->bytes, p->n);
         evhttp_send_reply_chunk(p->st->x->req, b);
-        struct evhttp_connection *c = evhttp_request_get_connection(p->st->x->req);
-        struct bufferevent *be = c ? evhttp_connection_get_bufferevent(c) : NULL;
+        struct http_conn *c = http_conn_of(&p->st->x->listener->server->guard, p->st->x->req);
+        struct bufferevent *be =
+            c ? evhttp_connection_get_bufferevent(evhttp_request_get_connection(p->st->x->req))
+              : NULL;
         if (be && evbuffer_get_length(bufferevent_get_output(be)) > STREAM_PENDING_MAX)
-            evhttp_send_reply_end(p->st->x->req); /* too slow to follow */
+            http_conn_drop(c); /* too slow to follow */
     }
     if (b)
         evbuffer_free(b);
@@ -257,11 +264,15 @@ static void stream_finish(void *arg)
 {
     struct http_stream *st = arg;
     if (!atomic_load(&st->closed)) {
-        struct evhttp_connection *c = evhttp_request_get_connection(st->x->req);
+        struct evhttp_request *req = st->x->req;
+        struct http_conn *c = http_conn_of(&st->x->listener->server->guard, req);
+        if (c) {
+            http_conn_on_close(c, NULL, NULL);
+            http_conn_replying(c);
+        }
+        stream_closed(st);
         if (c)
-            evhttp_connection_set_closecb(c, NULL, NULL);
-        evhttp_send_reply_end(st->x->req);
-        stream_closed(NULL, st);
+            evhttp_send_reply_end(req);
     }
     stream_unref(st);
 }
@@ -358,9 +369,16 @@ static const char *method_name(struct evhttp_request *req)
 static void on_request(struct evhttp_request *req, void *arg)
 {
     struct listener *l = arg;
-    const char *method = method_name(req), *why = http_gate(req);
-    if (!method || why) {
-        refuse(req, method ? 400 : 405, method ? why : "Method Not Allowed");
+    bool busy = true;
+    struct http_conn *c = http_conn_of(&l->server->guard, req);
+    const char *method = method_name(req);
+    const char *why = c ? http_conn_begin(c, req, &busy) : "Service Unavailable";
+    if (!why)
+        why = http_gate(req);
+    if (why || !method) {
+        if (c)
+            http_conn_replying(c);
+        refuse(req, busy ? 503 : why ? 400 : 405, why ? why : "Method Not Allowed");
         return;
     }
     struct http_exchange *x = mem_alloc(sizeof *x);
@@ -389,6 +407,15 @@ static void on_request(struct evhttp_request *req, void *arg)
 
 /* ---- listening ---- */
 
+static struct bufferevent *new_plain(struct event_base *base, void *arg)
+{
+    struct listener *l = arg;
+    return http_conn_watch(&l->server->guard, base,
+                           bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE));
+}
+
+/* Returning NULL would make evhttp go on without TLS: such a connection has no http_conn, and
+ * on_request() refuses it. */
 static struct bufferevent *new_tls(struct event_base *base, void *arg)
 {
     struct listener *l = arg;
@@ -401,12 +428,21 @@ static struct bufferevent *new_tls(struct event_base *base, void *arg)
         bufferevent_openssl_set_allow_dirty_shutdown(be, 1);
     else
         SSL_free(ssl);
-    return be;
+    return http_conn_watch(&l->server->guard, base, be);
+}
+
+/* A daemon has no terminal to ask on. */
+static int no_password(char *buf, int size, int writing, void *arg)
+{
+    (void)buf, (void)size, (void)writing, (void)arg;
+    return -1;
 }
 
 static enum rc load_tls(struct listener *l, struct err *err)
 {
     SSL_CTX *c = SSL_CTX_new(TLS_server_method());
+    if (c)
+        SSL_CTX_set_default_passwd_cb(c, no_password);
     bool ok = c && SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) == 1 &&
               SSL_CTX_set_cipher_list(c, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
               SSL_CTX_use_certificate_chain_file(c, l->cert_path) == 1 &&
@@ -462,7 +498,7 @@ static int port_of(int fd)
 
 static enum rc setup_http(struct listener *l, struct err *err)
 {
-    const struct http_limits *m = &l->server->limits;
+    const struct http_limits *m = &l->server->guard.limits;
     l->http = evhttp_new(loop_base(l->server->loop));
     if (!l->http)
         return NOMEM(err);
@@ -474,13 +510,13 @@ static enum rc setup_http(struct listener *l, struct err *err)
                                             EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_PATCH);
     evhttp_set_default_content_type(l->http, NULL);
     evhttp_set_gencb(l->http, on_request, l);
+    evhttp_set_bevcb(l->http, l->how.cert_pem ? new_tls : new_plain, l);
     if (l->how.cert_pem) {
         l->cert_path = mem_strdup(l->how.cert_pem);
         l->key_path = mem_strdup(l->how.key_pem);
         if (!l->cert_path || !l->key_path)
             return NOMEM(err);
         TRY(load_tls(l, err));
-        evhttp_set_bevcb(l->http, new_tls, l);
     }
     return RC_OK;
 }
@@ -494,15 +530,20 @@ enum rc http_server_create(struct loop *l, struct pool *pool, const struct http_
         return NOMEM(err);
     s->loop = l;
     s->pool = pool;
-    s->limits = limits ? *limits : standard;
-    if (!s->limits.max_connections)
-        s->limits.max_connections = standard.max_connections;
-    if (!s->limits.max_header)
-        s->limits.max_header = standard.max_header;
-    if (!s->limits.max_body)
-        s->limits.max_body = standard.max_body;
-    if (!s->limits.idle_timeout)
-        s->limits.idle_timeout = standard.idle_timeout;
+    struct http_limits *m = &s->guard.limits;
+    *m = limits ? *limits : standard;
+    if (!m->max_connections)
+        m->max_connections = standard.max_connections;
+    if (!m->max_per_address)
+        m->max_per_address = standard.max_per_address;
+    if (!m->max_header)
+        m->max_header = standard.max_header;
+    if (!m->max_body)
+        m->max_body = standard.max_body;
+    if (!m->header_timeout)
+        m->header_timeout = standard.header_timeout;
+    if (!m->idle_timeout)
+        m->idle_timeout = standard.idle_timeout;
     *ret = s;
     return RC_OK;
 }
@@ -550,6 +591,7 @@ void http_server_destroy(struct http_server *s)
         mem_free(l->cert_path);
         mem_free(l->key_path);
     }
+    http_guard_clear(&s->guard);
     mem_free(s);
 }
 

@@ -32,6 +32,12 @@ static int note_client_cert(SSL *ssl, void *arg)
     return 1; /* goes on without one */
 }
 
+static int no_password(char *buf, int size, int writing, void *arg)
+{
+    (void)buf, (void)size, (void)writing, (void)arg;
+    return -1; /* never a prompt on a terminal */
+}
+
 static SSL_CTX *make_ctx(const struct tls_probe *p, bool *asked)
 {
     SSL_CTX *c = SSL_CTX_new(TLS_client_method());
@@ -46,7 +52,8 @@ static SSL_CTX *make_ctx(const struct tls_probe *p, bool *asked)
     SSL_CTX_set_options(c, SSL_OP_LEGACY_SERVER_CONNECT | SSL_OP_IGNORE_UNEXPECTED_EOF);
     (void)SSL_CTX_set_default_verify_paths(c);
     BIO *bio = p->roots_pem.n ? BIO_new_mem_buf(p->roots_pem.p, (int)p->roots_pem.n) : NULL;
-    for (X509 *x; bio && (x = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL; X509_free(x))
+    for (X509 *x; bio && (x = PEM_read_bio_X509(bio, NULL, no_password, NULL)) != NULL;
+         X509_free(x))
         (void)X509_STORE_add_cert(SSL_CTX_get_cert_store(c), x);
     BIO_free(bio);
     ERR_clear_error();

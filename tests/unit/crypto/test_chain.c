@@ -157,7 +157,7 @@ static void a_cross_signed_pair_gives_one_path(void **state)
 /* steps certificates under a root, leaf last; keys are shared to be quick. */
 static void tower(struct rig_cert *v, size_t steps)
 {
-    char cn[32];
+    char cn[48];
     for (size_t i = 0; i < steps; i++) {
         (void)snprintf(cn, sizeof cn, "step%zu.example", i);
         if (i + 1 < steps)
