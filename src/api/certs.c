@@ -308,31 +308,6 @@ static enum rc run_undo(struct request *r, struct err *err)
     return only_job(r, job, err);
 }
 
-static enum rc run_export(struct request *r, struct err *err)
-{
-    const char *format = r_query(r, "format");
-    struct cert c;
-    struct cert_version v;
-    struct cert_list certs;
-    bool der = format && strcmp(format, "der") == 0;
-    CHECK(!format || der || strcmp(format, "pem") == 0, err, RC_INPUT, BLAME_INPUT,
-          MSG("api.export_format", "format is pem or der", "形式は pem か der です"));
-    TRY(find_cert(r, r->params[0], &c, err));
-    r_subject(r, "cert", c.id);
-    CHECK(c.current_id, err, RC_NOT_FOUND, BLAME_INPUT,
-          MSG("api.no_current", "{0} has not been issued yet", "{0} はまだ発行されていません"),
-          c.name);
-    TRY(db_version_get(r->db, c.current_id, r->a, &v, err));
-    r->type = der ? "application/pkix-cert" : "application/x-pem-file";
-    if (!der) {
-        buf_adds(&r->out, v.chain);
-        return RC_OK;
-    }
-    TRY(cert_parse_pem(str_from(v.chain), true, r->a, &certs, err));
-    buf_addstr(&r->out, certs.v[0].der);
-    return RC_OK;
-}
-
 #define BODY(f, S) .body = (f), .body_size = sizeof(S)
 static const char *const objects[] = {"challenge", "policy", NULL};
 static const struct field update_fields[] = {
@@ -379,7 +354,5 @@ static const struct route rows[] = {
      BODY(deploy_fields, struct deploy_in)},
     {"cert.undo", "POST", "/certs/{id}/undo", PERM(PERM_OPERATE), ROUTE_WRITE, run_undo,
      .summary = {"Put the previous version back", "前の版に戻す"}},
-    {"cert.export", "GET", "/certs/{id}/export", PERM(PERM_VIEW), ROUTE_READ, run_export,
-     .summary = {"The certificate and its chain", "証明書とチェーンを書き出す"}},
 };
 ROUTE_SET(routes_cert, rows);

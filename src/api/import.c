@@ -6,15 +6,24 @@
 
 #include "api/priv.h"
 #include "base/base64.h"
+#include "crypto/container.h"
 #include "crypto/digest.h"
 
+enum { KEYS_MAX = 16 };
+
 const struct field cert_import_fields[] = {
-    FIELD_TEXT(struct import_in, pem, .flags = FIELD_REQUIRED, .max = (int64_t)1 << 20,
+    FIELD_TEXT(struct import_in, pem, .max = CONTAINER_MAX_BYTES,
                .label = {"Certificate (and key) as PEM", "証明書（と鍵）の PEM"}),
+    FIELD_TEXT(struct import_in, data, .max = CONTAINER_MAX_BYTES / 3 * 4 + 4,
+               .label = {"DER, PKCS#7 or PKCS#12 file as base64",
+                         "DER、PKCS#7、PKCS#12 ファイル（base64）"}),
     FIELD_STR(struct import_in, name, .max = 128, .label = {"Name in Inro", "管理名"}),
     FIELD_STR(struct import_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
     FIELD_STR(struct import_in, password, .max = 1024,
-              .label = {"Password of the key", "鍵のパスワード"}),
+              .label = {"Password of the key or file", "鍵またはファイルのパスワード"}),
+    FIELD_STR(struct import_in, pick, .max = 253,
+              .label = {"Which certificate, where the file holds several",
+                        "複数の証明書がある場合に取り込む証明書の名前"}),
     FIELD_END};
 route_fn cert_import;
 
@@ -25,39 +34,101 @@ static const char *hex(struct request *r, const unsigned char *p, size_t n)
     return arena_str(r->a, buf_str(&b));
 }
 
-static enum rc import_key(struct request *r, const struct import_in *in,
+static enum rc mismatch(struct request *r, const unsigned char ours[32],
+                        const struct cert_info *leaf, struct err *err)
+{
+    return FAIL(
+        err, RC_INPUT, BLAME_INPUT,
+        MSG("api.key_mismatch",
+            "the key does not belong to the certificate: the key's public half has SHA-256 "
+            "{0}, the certificate ({2}) wants {1}",
+            "鍵が証明書と一致しません。鍵の公開鍵 SHA-256 は {0}、証明書（{2}）は {1} です"),
+        hex(r, ours, 32), hex(r, leaf->spki_sha256, 32), hex(r, leaf->sha256, 32));
+}
+
+/* The key of the leaf among those the file holds; none at all is fine too. */
+static enum rc import_key(struct request *r, struct str text, const char *password,
                           const struct cert_info *leaf, struct cert_version *v, struct err *err)
 {
-    struct str key = pem_find_key(str_from(in->pem));
-    AUTO(buf) struct buf spki = BUF(16384);
     unsigned char sum[32];
-    if (!key.p)
-        return RC_OK;
     const char *place = arena_printf(r->a, "version/%lld/key", (long long)v->id);
     if (!place)
         return NOMEM(err);
-    (void)pthread_mutex_lock(&r->api->vault_lock);
-    enum rc rc = vault_import_key(r->api->o.vault, VAULT_TLS_KEY, place, key, in->password, r->a,
-                                  &v->key_sealed, &spki, err);
-    (void)pthread_mutex_unlock(&r->api->vault_lock);
-    TRY(rc);
-    sha256(buf_str(&spki), sum);
-    CHECK(memcmp(sum, leaf->spki_sha256, sizeof sum) == 0, err, RC_INPUT, BLAME_INPUT,
-          MSG("api.key_mismatch",
-              "the key does not belong to the certificate: the key's public half has SHA-256 {0}, "
-              "the certificate ({2}) wants {1}",
-              "鍵が証明書と一致しません。鍵の公開鍵 SHA-256 は {0}、証明書（{2}）は {1} です"),
-          hex(r, sum, 32), hex(r, leaf->spki_sha256, 32), hex(r, leaf->sha256, 32));
+    struct str key = pem_find_key(text);
+    if (!key.p)
+        return RC_OK;
+    for (int i = 0; key.p && i < KEYS_MAX; i++) {
+        AUTO(buf) struct buf spki = BUF(16384);
+        const char *sealed = NULL;
+        (void)pthread_mutex_lock(&r->api->vault_lock);
+        enum rc rc = vault_import_key(r->api->o.vault, VAULT_TLS_KEY, place, key, password, r->a,
+                                      &sealed, &spki, err);
+        (void)pthread_mutex_unlock(&r->api->vault_lock);
+        TRY(rc);
+        sha256(buf_str(&spki), sum);
+        if (memcmp(sum, leaf->spki_sha256, sizeof sum) == 0) {
+            v->key_sealed = sealed;
+            return RC_OK;
+        }
+        const char *end = key.p + key.n;
+        key = pem_find_key((struct str){end, (size_t)(text.p + text.n - end)});
+    }
+    return mismatch(r, sum, leaf, err);
+}
+
+/* The certificates but the servers' that were not picked. */
+static enum rc pick_leaf(const char *pick, struct cert_list *all, struct err *err)
+{
+    AUTO(buf) struct buf names = BUF(400);
+    size_t servers = 0, n = 0;
+    for (size_t i = 0; i < all->n; i++) {
+        const struct cert_info *c = &all->v[i];
+        const char *cn = c->common_name ? c->common_name : c->serial;
+        bool wanted = !pick || c->is_ca || cert_covers(c, pick) || strcmp(cn, pick) == 0;
+        servers += !c->is_ca;
+        if (!c->is_ca && names.len + strlen(cn) < 300)
+            buf_addf(&names, "%s%s", names.len ? ", " : "", cn);
+        if (wanted)
+            all->v[n++] = *c;
+    }
+    CHECK(pick || servers <= 1 || all->n != servers, err, RC_INPUT, BLAME_INPUT,
+          MSG("api.import_many", "the file holds several certificates ({0}); pick one by its name",
+              "ファイルに複数の証明書（{0}）があります。名前で 1 つ指定してください"),
+          buf_cstr(&names));
+    CHECK(n > 0, err, RC_INPUT, BLAME_INPUT,
+          MSG("api.import_pick", "the file holds no certificate named {0}; it holds: {1}",
+              "ファイルに {0} という名前の証明書はありません。含まれる証明書: {1}"),
+          pick, buf_cstr(&names));
+    all->n = n;
     return RC_OK;
 }
 
-static enum rc read_chain(struct request *r, const struct import_in *in, struct cert_list *ret,
-                          const char **ret_pem, struct err *err)
+/* The file as PEM text in out_secret. */
+static enum rc read_file(const struct import_in *in, struct buf *out_secret, struct container *ret,
+                         struct err *err)
+{
+    AUTO(buf) struct buf bytes = BUF_SECRET(CONTAINER_MAX_BYTES);
+    CHECK(!in->pem != !in->data, err, RC_INPUT, BLAME_INPUT,
+          MSG("api.import_what", "give either pem or data",
+              "pem か data のどちらかを指定してください"));
+    if (in->pem)
+        return container_read(str_from(in->pem), in->password, out_secret, ret, err);
+    CHECK(base64_decode(str_from(in->data), &bytes) && bytes.bad == RC_OK, err, RC_INPUT,
+          BLAME_INPUT,
+          MSG("api.import_base64", "data is not base64, or too large",
+              "data が base64 ではないか、大きすぎます"));
+    return container_read(buf_str(&bytes), in->password, out_secret, ret, err);
+}
+
+static enum rc read_chain(struct request *r, const struct import_in *in, struct str text,
+                          struct cert_list *ret, const char **ret_pem, struct err *err)
 {
     struct cert_list all;
     size_t dropped = 0;
     AUTO(buf) struct buf pem = BUF((size_t)2 << 20);
-    TRY(cert_parse_pem(str_from(in->pem), false, r->a, &all, err));
+    TRY(cert_parse_pem(text, false, r->a, &all, err));
+    if (all.n > 1)
+        TRY(pick_leaf(in->pick, &all, err));
     TRY(chain_order(&all, r->a, ret, &dropped, err));
     for (size_t i = 0; i < ret->n; i++)
         cert_to_pem(ret->v[i].der, &pem);
@@ -87,9 +158,12 @@ static enum rc refuse_known(struct request *r, const char *sha256_hex_text, stru
 enum rc cert_import(struct request *r, struct err *err)
 {
     const struct import_in *in = r->in;
+    AUTO(buf) struct buf text = BUF_SECRET((size_t)2 << 20);
+    struct container file;
     struct cert_list chain;
     const char *pem;
-    TRY(read_chain(r, in, &chain, &pem, err));
+    TRY(read_file(in, &text, &file, err));
+    TRY(read_chain(r, in, buf_str(&text), &chain, &pem, err));
     const struct cert_info *leaf = &chain.v[0];
     struct cert c = {.created = r->now, .updated = r->now, .revision = 1};
     c.names = (struct names){leaf->names, leaf->name_count};
@@ -119,7 +193,9 @@ enum rc cert_import(struct request *r, struct err *err)
     v.cert_id = c.id;
     TRY(db_version_add(r->db, &v, err));
     r_subject(r, "cert", c.id);
-    TRY(import_key(r, in, leaf, &v, err));
+    /* A PKCS#12's own password has been spent on reading it. */
+    const char *password = file.keys ? NULL : in->password;
+    TRY(import_key(r, buf_str(&text), password, leaf, &v, err));
     if (v.key_sealed)
         TRY(db_version_update(r->db, &v, err));
     TRY(db_version_activate(r->db, v.id, 0, r->now, err));
@@ -129,6 +205,9 @@ enum rc cert_import(struct request *r, struct err *err)
     jw_object(&r->w);
     jw_key(&r->w, "cert");
     TRY(view_cert(r, &c, false, err));
+    jw_kstr(&r->w, "format", file.kind);
+    jw_kbool(&r->w, "weak_container", file.weak);
+    jw_kbool(&r->w, "key", v.key_sealed != NULL);
     jw_end_object(&r->w);
     return RC_OK;
 }

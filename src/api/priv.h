@@ -219,7 +219,7 @@ extern const struct field cert_fields[], policy_fields[];
 /* import.c */
 extern const struct field cert_import_fields[];
 struct import_in {
-    const char *pem, *name, *password, *group;
+    const char *pem, *data, *name, *password, *group, *pick;
 };
 MUST enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert *c,
                              struct err *err);

@@ -5,15 +5,6 @@
 
 #include "app/cli_priv.h"
 
-static int show(struct cli *c, const struct json *j)
-{
-    if (c->json)
-        cli_json(j);
-    else
-        cli_details(c, j);
-    return 0;
-}
-
 /* Follows the job of an answer when --wait was given; else prints the answer. */
 static int finish(struct cli *c, const struct json *answer, struct err *err)
 {
@@ -21,7 +12,7 @@ static int finish(struct cli *c, const struct json *answer, struct err *err)
     int status = 0;
     int64_t id = json_i64_or(answer, "job.id", 0);
     if (!cli_opt(c, "wait") || id == 0)
-        return show(c, answer);
+        return cli_show(c, answer);
     CLI_TRY(cli_follow(c, id, &status, &job, err));
     if (c->json)
         cli_json(job);
@@ -188,7 +179,7 @@ int cli_cert_show(struct cli *c, struct err *err)
 {
     AUTO(json) struct json *j = NULL;
     CLI_TRY(cli_call(c, "GET", cli_path(c, "/certs/", c->args[0], NULL), STR_NONE, &j, err));
-    return show(c, j);
+    return cli_show(c, j);
 }
 
 int cli_cert_renew(struct cli *c, struct err *err)
@@ -241,57 +232,6 @@ int cli_cert_remove(struct cli *c, struct err *err)
     return 0;
 }
 
-int cli_cert_import(struct cli *c, struct err *err)
-{
-    AUTO(json) struct json *j = NULL;
-    AUTO(buf) struct buf b = BUF_SECRET((size_t)4 << 20), pem = BUF_SECRET((size_t)1 << 20);
-    struct json_writer w = JSON_WRITER(&b);
-    const char *password = cli_opt(c, "password-file");
-    for (size_t i = 0; i < c->arg_count; i++) {
-        struct str text;
-        CLI_TRY(cli_file(c, c->args[i], false, &text, err));
-        buf_addstr(&pem, text);
-        buf_addc(&pem, '\n');
-    }
-    CLI_TRY(buf_ok(&pem, err));
-    jw_object(&w);
-    jw_key(&w, "pem");
-    jw_strn(&w, buf_str(&pem));
-    if (cli_opt(c, "name"))
-        jw_kstr(&w, "name", cli_opt(c, "name"));
-    if (password) {
-        struct str text;
-        CLI_TRY(cli_file(c, password, true, &text, err));
-        jw_key(&w, "password");
-        jw_strn(&w, text);
-    }
-    jw_end_object(&w);
-    CLI_TRY(buf_ok(&b, err));
-    CLI_TRY(cli_call(c, "POST", "/certs/import", buf_str(&b), &j, err));
-    return show(c, j);
-}
-
-int cli_cert_export(struct cli *c, struct err *err)
-{
-    const char *format = cli_opt(c, "format");
-    struct str body;
-    const char *path = cli_path(c, "/certs/", c->args[0], "/export?format=");
-    path = path ? cli_path(c, path, format ? format : "pem", NULL) : NULL;
-    CLI_TRY(cli_raw(c, "GET", path, STR_NONE, NULL, &body, err));
-    if (c->json && (!format || strcmp(format, "pem") == 0)) {
-        AUTO(buf) struct buf b = BUF((size_t)4 << 20);
-        struct json_writer w = JSON_WRITER(&b);
-        jw_object(&w);
-        jw_key(&w, "pem");
-        jw_strn(&w, body);
-        jw_end_object(&w);
-        (void)printf("%s\n", buf_cstr(&b));
-    } else {
-        (void)fwrite(body.p, 1, body.n, stdout);
-    }
-    return 0;
-}
-
 int cli_bind(struct cli *c, struct err *err)
 {
     AUTO(json) struct json *j = NULL, *t = NULL;
@@ -313,7 +253,7 @@ int cli_bind(struct cli *c, struct err *err)
     jw_end_object(&w);
     CLI_TRY(buf_ok(&b, err));
     CLI_TRY(cli_call(c, "POST", "/bindings", buf_str(&b), &j, err));
-    return show(c, j);
+    return cli_show(c, j);
 }
 
 int cli_deploy(struct cli *c, struct err *err)

@@ -100,7 +100,7 @@ void cli_usage(const char *lang, const char *group, struct buf *out);
 typedef int cli_fn(struct cli *c, struct err *err);
 cli_fn cli_conn_add, cli_conn_list, cli_conn_show, cli_conn_job, cli_conn_remove;
 cli_fn cli_cert_request, cli_cert_list, cli_cert_show, cli_cert_renew, cli_cert_revoke,
-    cli_cert_remove, cli_cert_import, cli_cert_export, cli_bind, cli_deploy, cli_undo;
+    cli_cert_remove, cli_cert_import, cli_cert_export, cli_cert_csr, cli_bind, cli_deploy, cli_undo;
 cli_fn cli_watch_add, cli_watch_list, cli_watch_now, cli_watch_remove, cli_job_list, cli_job_show,
     cli_job_change, cli_user_list, cli_user_add, cli_user_change, cli_user_remove, cli_audit_list,
     cli_audit_verify, cli_docs, cli_system;

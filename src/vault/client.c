@@ -337,17 +337,38 @@ enum rc vault_issue(struct vault *v, const char *place, const char *sealed,
     return take_data(got, VT_DATA, ret_der, err);
 }
 
+static void put_grant(struct buf *b, const struct vault_grant *g)
+{
+    ipc_put_i64(b, VT_JOB, g->job_id);
+    put_text(b, VT_STEP, g->step);
+    put_text(b, VT_WHO, g->subject);
+}
+
 enum rc vault_release(struct vault *v, enum vault_usage usage, const char *place,
                       const char *sealed, const struct vault_grant *grant, struct buf *out_secret,
                       struct err *err)
 {
     REQUEST(out);
     put_place(&out, usage, place, sealed);
-    ipc_put_i64(&out, VT_JOB, grant->job_id);
-    put_text(&out, VT_STEP, grant->step);
-    put_text(&out, VT_WHO, grant->subject);
+    put_grant(&out, grant);
     TRY(call(v, VC_RELEASE, &out, &in, &got, err));
     return take_data(got, VT_DATA, out_secret, err);
+}
+
+enum rc vault_export(struct vault *v, const char *place, const char *sealed,
+                     enum vault_export format, struct str chain_pem, const char *name,
+                     const char *password, const struct vault_grant *grant, struct buf *ret,
+                     struct err *err)
+{
+    REQUEST(out);
+    put_place(&out, VAULT_TLS_KEY, place, sealed);
+    ipc_put_i64(&out, VT_ALG, format);
+    ipc_put(&out, VT_DATA, chain_pem);
+    put_text(&out, VT_NAME, name);
+    put_text(&out, VT_PASSWORD, password);
+    put_grant(&out, grant);
+    TRY(call(v, VC_EXPORT, &out, &in, &got, err));
+    return take_data(got, VT_DATA, ret, err);
 }
 
 enum rc vault_check(struct vault *v, enum vault_usage usage, const char *place, const char *sealed,

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/mem.h"
+#include "crypto/container.h"
 #include "crypto/digest.h"
 #include "crypto/jws.h"
 #include "vault/keycache.h"
@@ -322,6 +324,46 @@ static enum rc op_release(struct vault_req *q, struct err *err)
     return RC_OK;
 }
 
+static enum rc write_container(struct vault_req *q, const struct key *key,
+                               const struct cert_list *chain, struct buf *out, struct err *err)
+{
+    int64_t format = 0;
+    bool bad = false;
+    const char *name = get_text(q->payload, VT_NAME, 0, q->a, &bad);
+    const char *password = get_text(q->payload, VT_PASSWORD, 0, q->a, &bad);
+    if (bad)
+        return NOMEM(err);
+    (void)ipc_get_i64(q->payload, VT_ALG, &format);
+    switch ((enum vault_export)format) {
+    case VAULT_EXPORT_PKCS12:
+        return pkcs12_write(key, chain, name, password, out, err);
+    case VAULT_EXPORT_JKS:
+        return jks_write(key, chain, name ? name : "inro", password, clock_now(clock_real()), out,
+                         err);
+    case VAULT_EXPORT_PEM:
+        buf_addstr(out, data_of(q));
+        return key_to_encrypted_pem(key, password, out, err);
+    }
+    return corrupt(err);
+}
+
+static enum rc op_export(struct vault_req *q, struct err *err)
+{
+    AUTO(key) struct key *key = NULL;
+    AUTO(buf) struct buf out = BUF(CLEAR_MAX);
+    struct cert_list chain;
+    unsigned char ours[32];
+    TRY(cert_parse_pem(data_of(q), true, q->a, &chain, err));
+    TRY(open_key(q, VAULT_TLS_KEY, &key, err));
+    TRY(key_spki_sha256(key, ours, err));
+    if (memcmp(ours, chain.v[0].spki_sha256, sizeof ours) != 0)
+        return corrupt(err);
+    TRY(write_container(q, key, &chain, &out, err));
+    TRY(vault_grant_write(q, err));
+    ipc_put(q->out, VT_DATA, buf_str(&out));
+    return RC_OK;
+}
+
 static enum rc op_check(struct vault_req *q, struct err *err)
 {
     unsigned char id[32] = {0};
@@ -355,6 +397,7 @@ static const struct vault_op ops[VC_END - VC_PING] = {
     [VC_ISSUE - VC_PING] = {op_issue, false, true, 0},
     [VC_RELEASE - VC_PING] = {op_release, false, true, RELEASED},
     [VC_CHECK - VC_PING] = {op_check, true, true, ALL},
+    [VC_EXPORT - VC_PING] = {op_export, true, true, 1u << VAULT_TLS_KEY},
     [VC_TOTP - VC_PING] = {op_totp, true, true, 0},
     [VC_MAC - VC_PING] = {op_mac, true, true, 0},
 };

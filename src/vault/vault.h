@@ -72,6 +72,16 @@ struct vault_grant {
 MUST enum rc vault_release(struct vault *v, enum vault_usage usage, const char *place,
                            const char *sealed, const struct vault_grant *grant,
                            struct buf *out_secret, struct err *err);
+/*
+ * A tls-key with its chain (PEM, leaf first) as a file sealed under the owner's password: the clear
+ * key never leaves the vault. Also for channels that may not release. The grant line names who
+ * asked (job_id 0).
+ */
+enum vault_export { VAULT_EXPORT_PKCS12 = 1, VAULT_EXPORT_JKS, VAULT_EXPORT_PEM };
+MUST enum rc vault_export(struct vault *v, const char *place, const char *sealed,
+                          enum vault_export format, struct str chain_pem, const char *name,
+                          const char *password, const struct vault_grant *grant, struct buf *out,
+                          struct err *err);
 /* True when every byte of the blob authenticates (integrity check; nothing is returned). */
 MUST enum rc vault_check(struct vault *v, enum vault_usage usage, const char *place,
                          const char *sealed, unsigned char ret_spki_sha256[32], struct err *err);

@@ -21,6 +21,7 @@ enum vault_call {
     VC_CHECK,
     VC_TOTP,
     VC_MAC,
+    VC_EXPORT,
     VC_END
 };
 
@@ -46,6 +47,7 @@ enum vault_tag {
     VT_JOB,
     VT_STEP,
     VT_WHO,
+    VT_NAME,
     VT_SUBJECT = 32 /* and the five after it, in the order of struct subject */
 };
 
