@@ -8,15 +8,15 @@ enum { ROLES_MAX = 16 };
 static enum rc run_health(struct request *r, struct err *err)
 {
     struct api *api = r->api;
-    struct err why;
+    struct vault_status st = {0};
     (void)err;
     enum rc rc = RC_BUSY;
     if (pthread_mutex_trylock(&api->vault_lock) == 0) {
-        rc = vault_ping(api->o.vault, &why);
+        rc = vault_status_get(api->o.vault, &st, NULL);
         (void)pthread_mutex_unlock(&api->vault_lock);
     }
     jw_object(&r->w);
-    jw_kstr(&r->w, "status", rc == RC_OK || rc == RC_BUSY ? "ok" : "sealed");
+    jw_kstr(&r->w, "status", (rc == RC_OK || rc == RC_BUSY) && !st.sealed ? "ok" : "sealed");
     jw_kstr(&r->w, "version", api->o.version);
     jw_end_object(&r->w);
     return RC_OK;

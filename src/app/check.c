@@ -302,11 +302,21 @@ static enum rc check_open_work(struct check *c, struct err *err)
 
 static enum rc open_all(struct check *c, struct err *err)
 {
-    struct vault_server_options o = {.grant_log_fd = -1};
+    AUTO(buf) struct buf text = BUF_SECRET(4096);
+    AUTO(buf) struct buf pass = BUF_SECRET(4096);
+    struct err why = {0};
+    struct vault_server_options o = {.grant_log_fd = -1, .why = &why};
     TRY(init_verify(&c->config, c->a, err));
     TRY(store_open(c->config.database, &c->store, err));
-    TRY(role_master_key(&c->config, c->a, &o.master, err));
+    role_key_file(&c->config, c->a, &text, &pass, &why);
+    o.key_file = buf_str(&text);
+    o.passphrase = pass.len ? buf_cstr(&pass) : NULL;
     TRY(vault_server_create(&o, &c->server, err));
+    const struct err *sealed = vault_server_why(c->server);
+    if (sealed) {
+        *err = *sealed;
+        return sealed->rc;
+    }
     return vault_local(c->server, false, &c->vault, err);
 }
 

@@ -28,19 +28,20 @@ struct init_options {
     bool json;
 };
 
+/* The key file may be lost: then Inro starts sealed and says so. */
 enum rc init_verify(const struct config *c, struct arena *a, struct err *err)
 {
     struct stat st;
     const char *key = config_path(c, a, "master.key");
-    if (!key)
+    const char *tls = config_path(c, a, "tls");
+    if (!key || !tls)
         return NOMEM(err);
-    CHECK(stat(c->data, &st) == 0 && stat(key, &st) == 0, err, RC_NOT_FOUND, BLAME_INPUT,
+    CHECK(stat(c->data, &st) == 0 && (access(key, F_OK) == 0 || access(tls, F_OK) == 0), err,
+          RC_NOT_FOUND, BLAME_INPUT,
           MSG("app.init.missing", "{0} is not an Inro data directory; run: inro init --data {0}",
               "{0} は Inro のデータディレクトリではありません。inro init --data {0} "
               "を実行してください"),
           c->data);
-    if (stat(c->data, &st) != 0)
-        return file_fail(err, c->data, errno);
     CHECK((st.st_mode & 077) == 0, err, RC_DENIED, BLAME_INPUT,
           MSG("app.init.open", "{0} can be entered by others; run: chmod 700 {0}",
               "{0} は他の利用者が入れます。chmod 700 {0} を実行してください"),

@@ -49,10 +49,10 @@ MUST enum rc role_control_start(struct role_env *env, const struct role_control 
 /* Tells the supervisor that the role is at work. */
 MUST enum rc role_ready(struct role_env *env, struct err *err);
 
-/* The master key as the vault role opens it: from DATA/master.key and the passphrase file. */
-struct master_key;
-MUST enum rc role_master_key(const struct config *c, struct arena *a, struct master_key **ret,
-                             struct err *err);
+/* What the vault opens its ring from: DATA/master.key and the passphrase file. text stays empty
+ * when the key file cannot be read, and *why says so. */
+void role_key_file(const struct config *c, struct arena *a, struct buf *text, struct buf *pass,
+                   struct err *why);
 
 int role_vault(struct role_env *env);
 int role_prober(struct role_env *env);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "app/role.h"
@@ -32,38 +33,45 @@ static void on_stop(void *ctx)
     waiter_tell(&r->end);
 }
 
-enum rc role_master_key(const struct config *c, struct arena *a, struct master_key **ret,
-                        struct err *err)
+/* What can be read of the key file; a fault leaves the vault sealed, it does not end it. */
+void role_key_file(const struct config *c, struct arena *a, struct buf *text, struct buf *pass,
+                   struct err *why)
 {
-    AUTO(buf) struct buf text = BUF_SECRET(4096);
-    AUTO(buf) struct buf pass = BUF_SECRET(4096);
+    struct err no_pass;
     const char *path = config_path(c, a, "master.key");
-    if (!path)
-        return NOMEM(err);
-    TRY(file_read_private(path, &text, err));
-    if (c->passphrase_file) {
-        TRY(file_read_private(c->passphrase_file, &pass, err));
-        while (pass.len && (pass.p[pass.len - 1] == '\n' || pass.p[pass.len - 1] == '\r'))
-            buf_truncate(&pass, pass.len - 1);
+    if ((path ? file_read_private(path, text, why) : NOMEM(why)) != RC_OK) {
+        buf_clear(text);
+        return;
     }
-    return master_key_load(buf_str(&text), c->passphrase_file ? buf_cstr(&pass) : NULL, ret, err);
+    if (!c->passphrase_file)
+        return;
+    if (file_read_private(c->passphrase_file, pass, &no_pass) != RC_OK)
+        log_err(LOG_ERROR, "vault", "reading the passphrase of the master key", &no_pass);
+    while (pass->len && (pass->p[pass->len - 1] == '\n' || pass->p[pass->len - 1] == '\r'))
+        buf_truncate(pass, pass->len - 1);
 }
 
 static enum rc open_server(const struct config *c, struct vault_server **ret, struct err *err)
 {
     AUTO(arena) struct arena *a = arena_create(0);
-    struct vault_server_options o = {.grant_log_fd = -1};
+    AUTO(buf) struct buf text = BUF_SECRET(4096);
+    AUTO(buf) struct buf pass = BUF_SECRET(4096);
+    struct err why = {0};
+    struct vault_server_options o = {.grant_log_fd = -1, .why = &why};
     const char *log = a ? config_path(c, a, "grants.log") : NULL;
     if (!log)
         return NOMEM(err);
-    TRY(role_master_key(c, a, &o.master, err));
+    role_key_file(c, a, &text, &pass, &why);
+    o.key_file = buf_str(&text);
+    o.passphrase = c->passphrase_file && pass.len ? buf_cstr(&pass) : NULL;
     o.grant_log_fd = open(log, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (o.grant_log_fd < 0) {
-        enum rc rc = file_fail(err, log, errno);
-        master_key_destroy(o.master);
-        return rc;
-    }
-    return vault_server_create(&o, ret, err);
+    if (o.grant_log_fd < 0) /* no secret is released; all else goes on */
+        log_line(LOG_ERROR, "vault", "%s: %s", log, strerrordesc_np(errno));
+    TRY(vault_server_create(&o, ret, err));
+    if (vault_server_why(*ret))
+        log_err(LOG_ERROR, "vault", "the master key is not loaded; Inro starts sealed",
+                vault_server_why(*ret));
+    return RC_OK;
 }
 
 int role_vault(struct role_env *env)

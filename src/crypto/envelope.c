@@ -63,6 +63,11 @@ enum rc master_key_create(struct master_key **ret, struct err *err)
     return rc;
 }
 
+enum rc master_key_copy(const struct master_key *mk, struct master_key **ret, struct err *err)
+{
+    return make(mk->bytes, ret, err);
+}
+
 void master_key_destroy(struct master_key *mk)
 {
     if (!mk)

@@ -18,6 +18,7 @@ MUST enum rc master_key_load(struct str file, const char *passphrase, struct mas
                              struct err *err);
 MUST enum rc master_key_save(const struct master_key *mk, const char *passphrase,
                              struct buf *out_secret, struct err *err);
+MUST enum rc master_key_copy(const struct master_key *mk, struct master_key **ret, struct err *err);
 bool master_key_file_needs_passphrase(struct str file);
 void master_key_destroy(struct master_key *mk);
 const unsigned char *master_key_id(const struct master_key *mk); /* 8 bytes, public */

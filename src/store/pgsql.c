@@ -29,6 +29,16 @@ static const struct dialect dialect[] = {
     {"skip_locked", "FOR UPDATE OF j SKIP LOCKED"},
     {"ids", "(SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST("},
     {"/ids", " AS JSON)))"},
+    {"has_meta", "SELECT 1 FROM information_schema.tables WHERE table_name = 'meta' AND "
+                 "table_schema = current_schema()"},
+    {"text_columns",
+     "SELECT c.table_name, c.column_name, (SELECT k.column_name FROM"
+     " information_schema.key_column_usage k JOIN information_schema.table_constraints t"
+     " ON t.constraint_name = k.constraint_name AND t.table_name = k.table_name"
+     " WHERE t.constraint_type = 'PRIMARY KEY' AND k.table_name = c.table_name"
+     " AND k.ordinal_position = 1 AND k.table_schema = current_schema())"
+     " FROM information_schema.columns c WHERE c.table_schema = current_schema()"
+     " AND c.data_type = 'text' ORDER BY 1, 2"},
     {NULL, NULL}};
 
 struct state_row {
@@ -258,18 +268,19 @@ static enum rc give_rows(const PGresult *res, row_fn fn, void *ctx, int64_t *ret
     return rc;
 }
 
-static enum rc pg_run(struct conn *c, enum stmt_id id, const struct val *args, size_t n, row_fn fn,
-                      void *ctx, int64_t *ret_n, struct err *err)
+static void texts_of(const struct val *args, size_t n, char num[MAX_COLS][TEXT_MAX], const char **v)
 {
-    char num[MAX_COLS][TEXT_MAX];
-    const char *v[MAX_COLS];
-    TRY(pg_prepare(c, id, err));
     for (size_t i = 0; i < n; i++) {
         v[i] = args[i].null               ? NULL
                : args[i].type == VAL_TEXT ? args[i].s
                                           : err_num(num[i], args[i].i);
     }
-    PGresult *res = PQexecPrepared(c->pg, stmt_get(id)->name, (int)n, v, NULL, NULL, 0);
+}
+
+/* Takes res over. */
+static enum rc take_result(struct conn *c, PGresult *res, row_fn fn, void *ctx, int64_t *ret_n,
+                           struct err *err)
+{
     enum rc rc = RC_OK;
     ExecStatusType st = PQresultStatus(res);
     if (st == PGRES_TUPLES_OK)
@@ -284,6 +295,29 @@ static enum rc pg_run(struct conn *c, enum stmt_id id, const struct val *args, s
     return rc;
 }
 
+static enum rc pg_run(struct conn *c, enum stmt_id id, const struct val *args, size_t n, row_fn fn,
+                      void *ctx, int64_t *ret_n, struct err *err)
+{
+    char num[MAX_COLS][TEXT_MAX];
+    const char *v[MAX_COLS];
+    TRY(pg_prepare(c, id, err));
+    texts_of(args, n, num, v);
+    return take_result(c, PQexecPrepared(c->pg, stmt_get(id)->name, (int)n, v, NULL, NULL, 0), fn,
+                       ctx, ret_n, err);
+}
+
+static enum rc pg_query(struct conn *c, const char *sql, const struct val *args, size_t n,
+                        row_fn fn, void *ctx, int64_t *ret_n, struct err *err)
+{
+    AUTO(buf) struct buf text = BUF(65536);
+    char num[MAX_COLS][TEXT_MAX];
+    const char *v[MAX_COLS];
+    TRY(pg_text(sql, &text, err));
+    texts_of(args, n, num, v);
+    return take_result(c, PQexecParams(c->pg, buf_cstr(&text), (int)n, NULL, v, NULL, NULL, 0), fn,
+                       ctx, ret_n, err);
+}
+
 static enum rc pg_script(struct conn *c, const char *sql, struct err *err)
 {
     AUTO(buf) struct buf b = BUF((size_t)1 << 20);
@@ -292,10 +326,19 @@ static enum rc pg_script(struct conn *c, const char *sql, struct err *err)
 }
 
 /* A server's backups are its administrator's; a migration there is one transaction. */
-static enum rc pg_backup(void *engine, int version, struct err *err)
+static enum rc pg_backup(void *engine, int version, struct buf *path, struct err *err)
 {
-    (void)engine, (void)version, (void)err;
+    (void)engine, (void)version, (void)path, (void)err;
     return RC_OK;
+}
+
+static enum rc pg_snapshot(void *engine, const char *path, struct err *err)
+{
+    (void)engine, (void)path;
+    return FAIL(err, RC_UNSUPPORTED, BLAME_INPUT,
+                MSG("store.pg_snapshot",
+                    "a PostgreSQL store is backed up with pg_dump; keep master.key with it",
+                    "PostgreSQL のバックアップは pg_dump で行い、master.key も保管してください"));
 }
 
 static enum rc pg_check(void *engine, struct err *err)
@@ -317,6 +360,8 @@ const struct driver driver_pgsql = {
     .run = pg_run,
     .script = pg_script,
     .prepare = pg_prepare,
+    .query = pg_query,
     .backup = pg_backup,
+    .snapshot = pg_snapshot,
     .check = pg_check,
 };

@@ -1,14 +1,15 @@
 /*
- * The audit log. Invariants: ids have no gap; hash = SHA-256 (hex) over the former record's hash
- * and all fields, each with its length before it (2^32-1: none), so that no two records have the
- * same bytes; the write lock of the transaction keeps appends of all processes in one row.
+ * The audit log. Invariants: ids have no gap but before "system.restore"; hash = SHA-256 (hex) over
+ * the former record's hash and all fields, each with its length before it (2^32-1: none), so that
+ * no two records have the same bytes; the write lock of the transaction keeps appends of all
+ * processes in one row.
  */
 #include "store/store_priv.h"
 
 #include <string.h>
 
 #include "crypto/digest.h"
-#include "store/repo.h"
+#include "store/ops.h"
 
 enum { LOCK_AUDIT = 3, PAGE = 500 };
 
@@ -59,7 +60,7 @@ static enum rc take_head(void *ctx, const struct val *cols, size_t n, struct err
     return RC_OK;
 }
 
-enum rc db_audit_add(struct db *db, struct audit *a, struct err *err)
+static enum rc add_after(struct db *db, struct audit *a, int64_t after, struct err *err)
 {
     struct head h = {0};
     char hash[65];
@@ -67,7 +68,7 @@ enum rc db_audit_add(struct db *db, struct audit *a, struct err *err)
     TRY(db_do(db, STMT_LOCK, ARGS(I(LOCK_AUDIT)), NULL, err));
     TRY(db_run(db, STMT_AUDIT_HEAD, NULL, 0, take_head, &h, &rows, err));
     struct audit r = *a;
-    r.id = h.id + 1;
+    r.id = (h.id > after ? h.id : after) + 1;
     TRY(record_hash(&r, h.hash, hash, err));
     TRY(db_do(db, STMT_AUDIT_ADD,
               ARGS(I(r.id), I(r.at), T(r.actor), T(r.origin), T(r.action), T(r.subject),
@@ -75,6 +76,16 @@ enum rc db_audit_add(struct db *db, struct audit *a, struct err *err)
               NULL, err));
     a->id = r.id;
     return RC_OK;
+}
+
+enum rc db_audit_add(struct db *db, struct audit *a, struct err *err)
+{
+    return add_after(db, a, 0, err);
+}
+
+enum rc db_audit_add_after(struct db *db, struct audit *a, int64_t after, struct err *err)
+{
+    return add_after(db, a, after, err);
 }
 
 enum rc db_audit_list(struct db *db, int64_t before, int limit, struct arena *a,
@@ -90,7 +101,10 @@ static enum rc verify_one(const struct audit *r, struct head *h, struct err *err
 {
     char hash[65];
     TRY(record_hash(r, h->hash, hash, err));
-    CHECK(r->id == h->id + 1 && r->prev_hash && strcmp(r->prev_hash, h->hash) == 0 && r->hash &&
+    /* what a restore lost is a gap that its own record explains */
+    bool next = r->id == h->id + 1 ||
+                (r->id > h->id && r->action && strcmp(r->action, "system.restore") == 0);
+    CHECK(next && r->prev_hash && strcmp(r->prev_hash, h->hash) == 0 && r->hash &&
               strcmp(r->hash, hash) == 0,
           err, RC_CORRUPT, BLAME_US,
           MSG("store.audit_chain",

@@ -50,6 +50,11 @@ static const struct dialect dialect[] = {
     {"skip_locked", ""},
     {"ids", "(SELECT value FROM json_each("},
     {"/ids", "))"},
+    {"has_meta", "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'meta'"},
+    {"text_columns",
+     "SELECT m.name, p.name, (SELECT k.name FROM pragma_table_info(m.name) k WHERE k.pk = 1)"
+     " FROM sqlite_schema m, pragma_table_info(m.name) p WHERE m.type = 'table'"
+     " AND p.type = 'TEXT' ORDER BY 1, 2"},
     {NULL, NULL}};
 
 static enum rc sq_corrupt(const char *path, struct err *err)
@@ -405,26 +410,47 @@ static enum rc give_row(sqlite3_stmt *st, row_fn fn, void *ctx, struct err *err)
     return fn(ctx, cols, (size_t)n, err);
 }
 
+static enum rc step_rows(struct conn *c, sqlite3_stmt *st, row_fn fn, void *ctx, int64_t *ret_n,
+                         struct err *err)
+{
+    enum rc rc = RC_OK;
+    int64_t rows = 0;
+    int step = SQLITE_DONE;
+    while (rc == RC_OK && (step = sqlite3_step(st)) == SQLITE_ROW) {
+        rows++;
+        if (fn)
+            rc = give_row(st, fn, ctx, err);
+    }
+    if (rc == RC_OK && step != SQLITE_DONE)
+        rc = sq_fail(c, err);
+    if (rc == RC_OK)
+        *ret_n = sqlite3_column_count(st) > 0 ? rows : sqlite3_changes64(c->db);
+    return rc;
+}
+
 static enum rc sq_run(struct conn *c, enum stmt_id id, const struct val *args, size_t n, row_fn fn,
                       void *ctx, int64_t *ret_n, struct err *err)
 {
     TRY(sq_prepare(c, id, err));
     sqlite3_stmt *st = c->stmts[id];
-    enum rc rc = RC_OK;
-    int step = bind_all(st, args, n);
-    int64_t rows = 0;
-    if (step == SQLITE_OK)
-        while (rc == RC_OK && (step = sqlite3_step(st)) == SQLITE_ROW) {
-            rows++;
-            if (fn)
-                rc = give_row(st, fn, ctx, err);
-        }
-    if (rc == RC_OK && step != SQLITE_DONE)
-        rc = sq_fail(c, err);
-    if (rc == RC_OK)
-        *ret_n = sqlite3_column_count(st) > 0 ? rows : sqlite3_changes64(c->db);
+    enum rc rc = bind_all(st, args, n) == SQLITE_OK ? step_rows(c, st, fn, ctx, ret_n, err)
+                                                    : sq_fail(c, err);
     sqlite3_reset(st);
     sqlite3_clear_bindings(st);
+    return rc;
+}
+
+static enum rc sq_query(struct conn *c, const char *sql, const struct val *args, size_t n,
+                        row_fn fn, void *ctx, int64_t *ret_n, struct err *err)
+{
+    AUTO(buf) struct buf text = BUF(65536);
+    sqlite3_stmt *st = NULL;
+    TRY(stmt_expand(sql, dialect, &text, err));
+    int step = sqlite3_prepare_v2(c->db, buf_cstr(&text), -1, &st, NULL);
+    if (step == SQLITE_OK)
+        step = bind_all(st, args, n);
+    enum rc rc = step == SQLITE_OK ? step_rows(c, st, fn, ctx, ret_n, err) : sq_fail(c, err);
+    sqlite3_finalize(st);
     return rc;
 }
 
@@ -447,29 +473,39 @@ static enum rc vacuum_into(struct conn *c, const char *path, struct err *err)
     return rc;
 }
 
+/* A connection of its own: the writer goes on meanwhile (WAL). */
+static enum rc sq_snapshot(void *engine, const char *path, struct err *err)
+{
+    struct sqlite *s = engine;
+    struct conn *c = NULL;
+    TRY(usable(s, err));
+    AUTO(fd) int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return file_fail(err, path, errno);
+    enum rc rc = conn_open(s->path, true, &c, err);
+    if (rc == RC_OK)
+        rc = vacuum_into(c, path, err);
+    conn_close(c);
+    if (rc == RC_OK && fsync(fd) != 0)
+        rc = file_fail(err, path, errno);
+    if (rc != RC_OK)
+        (void)unlink(path);
+    return rc;
+}
+
 /* Beside the database: NAME.backup-v<version>-<time>. Durable before the migration starts. */
-static enum rc sq_backup(void *engine, int version, struct err *err)
+static enum rc sq_backup(void *engine, int version, struct buf *path, struct err *err)
 {
     struct sqlite *s = engine;
     char stamp[32];
     time_rfc3339(clock_now(clock_real()), stamp);
-    AUTO(buf) struct buf b = BUF(PATH_MAX);
-    buf_addf(&b, "%s.backup-v%d-%s", s->path, version, stamp);
-    TRY(buf_ok(&b, err));
-    AUTO(fd) int fd = open(buf_cstr(&b), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return file_fail(err, buf_cstr(&b), errno);
-    pthread_mutex_lock(&s->write_lock);
-    enum rc rc = vacuum_into(s->writer, buf_cstr(&b), err);
-    pthread_mutex_unlock(&s->write_lock);
-    if (rc == RC_OK && fsync(fd) != 0)
-        rc = file_fail(err, buf_cstr(&b), errno);
-    if (rc != RC_OK) {
-        unlink(buf_cstr(&b));
+    buf_addf(path, "%s.backup-v%d-%s", s->path, version, stamp);
+    TRY(buf_ok(path, err));
+    enum rc rc = sq_snapshot(engine, buf_cstr(path), err);
+    if (rc != RC_OK)
         return WHILE(err, rc,
                      MSG("store.backing_up", "copying the database before the migration",
                          "移行前のデータベースの複製中"));
-    }
     return RC_OK;
 }
 
@@ -509,6 +545,8 @@ const struct driver driver_sqlite = {
     .run = sq_run,
     .script = sq_script,
     .prepare = sq_prepare,
+    .query = sq_query,
     .backup = sq_backup,
+    .snapshot = sq_snapshot,
     .check = sq_check,
 };

@@ -12,6 +12,7 @@
 struct store {
     const struct driver *drv;
     void *engine;
+    struct buf copy; /* path of the copy before the last migration */
 };
 
 enum rc store_open(const char *url, struct store **ret, struct err *err)
@@ -28,6 +29,7 @@ enum rc store_open(const char *url, struct store **ret, struct err *err)
     if (!s)
         return NOMEM(err);
     s->drv = drv;
+    s->copy = BUF(8192);
     const char *rest = drv == &driver_sqlite ? url + strlen(drv->scheme) : url;
     TRY(drv->open(rest, &s->engine, err));
     *ret = TAKE(s);
@@ -39,7 +41,18 @@ void store_close(struct store *s)
     if (!s)
         return;
     s->drv->close(s->engine);
+    buf_free(&s->copy);
     mem_free(s);
+}
+
+const char *store_migration_copy(const struct store *s)
+{
+    return s->copy.len ? buf_cstr(&s->copy) : NULL;
+}
+
+enum rc store_snapshot(struct store *s, const char *path, struct err *err)
+{
+    return s->drv->snapshot(s->engine, path, err);
 }
 
 static enum rc start(struct store *s, bool write, struct db **ret, struct err *err)
@@ -121,6 +134,22 @@ enum rc db_run(struct db *db, enum stmt_id id, const struct val *args, size_t n,
         db->failed = true;
     else if (kind > db->kind)
         db->kind = kind;
+    return rc;
+}
+
+enum rc db_query(struct db *db, const char *sql, const struct val *args, size_t n, row_fn fn,
+                 void *ctx, int64_t *ret_n, struct err *err)
+{
+    int64_t rows = 0;
+    if (db->failed)
+        return refuse_failed(err);
+    enum rc rc = db->s->drv->query(db->c, sql, args, n, fn, ctx, &rows, err);
+    if (rc != RC_OK)
+        db->failed = true;
+    else if (db->write)
+        db->kind = STMT_WRITE;
+    if (rc == RC_OK && ret_n)
+        *ret_n = rows;
     return rc;
 }
 
@@ -212,24 +241,52 @@ static enum rc version_first(struct store *s, int64_t *ret, struct err *err)
     return db_commit(&db, err);
 }
 
-static enum rc migrate_one(struct store *s, const struct migration *m, struct err *err)
+static enum rc migrate_one(struct db *db, const struct migration *m, struct err *err)
 {
-    AUTO(db) struct db *db = NULL;
-    TRY(store_begin(s, &db, err));
-    /* Another process may have been first: the lock and the second look settle it. */
-    TRY(db_do(db, STMT_LOCK, ARGS(I(1)), NULL, err));
-    int64_t now = 0;
-    TRY(version_get(db, &now, err));
-    if (now >= m->version)
-        return RC_OK;
-    enum rc rc = s->drv->script(db->c, m->sql, err);
+    enum rc rc = db->s->drv->script(db->c, m->sql, err);
     if (rc != RC_OK)
         return WHILE(err, rc,
                      MSG("store.migrating", "migrating the schema to version {0}",
                          "スキーマを版数 {0} に更新中"),
                      NUM(m->version));
-    TRY(db_meta_set(db, "schema_version", NUM(m->version), err));
+    return db_meta_set(db, "schema_version", NUM(m->version), err);
+}
+
+/* All steps in one transaction: after a kill the schema is the old one or the new one. */
+static enum rc migrate_all(struct store *s, const struct migration *m, size_t n, struct err *err)
+{
+    AUTO(db) struct db *db = NULL;
+    int64_t now = 0;
+    TRY(store_begin(s, &db, err));
+    /* Another process may have been first: the lock and the second look settle it. */
+    TRY(db_do(db, STMT_LOCK, ARGS(I(1)), NULL, err));
+    TRY(version_get(db, &now, err));
+    for (size_t i = 0; i < n; i++)
+        if (m[i].version > now)
+            TRY(migrate_one(db, &m[i], err));
     return db_commit(&db, err);
+}
+
+static enum rc has_meta(struct db *db, bool *ret, struct err *err)
+{
+    int64_t n = 0;
+    TRY(db_query(db, "{has_meta}", NULL, 0, NULL, NULL, &n, err));
+    *ret = n > 0;
+    return RC_OK;
+}
+
+enum rc store_version(struct store *s, int64_t *ret_found, int64_t *ret_ours, struct err *err)
+{
+    AUTO(db) struct db *db = NULL;
+    bool has = false;
+    int64_t found = 0;
+    TRY(store_read(s, &db, err));
+    TRY(has_meta(db, &has, err));
+    if (has)
+        TRY(version_get(db, &found, err));
+    *ret_found = found;
+    *ret_ours = store_migrations[store_migration_count - 1].version;
+    return RC_OK;
 }
 
 enum rc store_migrate_with(struct store *s, const struct migration *m, size_t n, int *ret_from,
@@ -245,11 +302,11 @@ enum rc store_migrate_with(struct store *s, const struct migration *m, size_t n,
               "データベースのスキーマ版数は {0} で、より新しいInroのものです（本版は {1} まで）。"
               "新しいInroを使うか、バックアップを復元してください"),
           NUM(from), NUM(to));
+    buf_clear(&s->copy);
     if (from > 0 && from < to)
-        TRY(s->drv->backup(s->engine, (int)from, err));
-    for (size_t i = 0; i < n; i++)
-        if (m[i].version > from)
-            TRY(migrate_one(s, &m[i], err));
+        TRY(s->drv->backup(s->engine, (int)from, &s->copy, err));
+    if (from < to)
+        TRY(migrate_all(s, m, n, err));
     if (ret_from)
         *ret_from = (int)from;
     if (ret_to)

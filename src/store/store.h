@@ -27,6 +27,13 @@ void store_close(struct store *s);
 /* Brings the schema to this program's version: backup copy first (SQLite: VACUUM INTO beside the
  * file), then forward only. A newer schema is refused. ret_from/ret_to may be NULL. */
 MUST enum rc store_migrate(struct store *s, int *ret_from, int *ret_to, struct err *err);
+/* Where the copy of the last store_migrate() is; NULL when none was made. */
+const char *store_migration_copy(const struct store *s);
+/* The schema version found and the one this program has; 0 = no schema yet. Changes nothing. */
+MUST enum rc store_version(struct store *s, int64_t *ret_found, int64_t *ret_ours, struct err *err);
+/* A complete, consistent copy while others read and write: a new file, 0600, synced. SQLite only:
+ * RC_UNSUPPORTED on PostgreSQL, whose administrator uses pg_dump. */
+MUST enum rc store_snapshot(struct store *s, const char *path, struct err *err);
 MUST enum rc store_check(struct store *s, struct err *err); /* integrity; RC_CORRUPT */
 MUST enum rc store_begin(struct store *s, struct db **ret, struct err *err);
 MUST enum rc store_read(struct store *s, struct db **ret, struct err *err);
@@ -42,6 +49,8 @@ void db_scope(struct db *db, const char *groups);
 MUST enum rc db_commit_soon(struct db **db, struct err *err);
 void db_rollback(struct db **db);
 void db_cleanup(struct db **db);
+
+MUST enum rc db_prepare_all(struct db *db, struct err *err); /* every named statement */
 
 /* Small settings of the installation: "installation_id", "generation" ... NULL when absent. */
 MUST enum rc db_meta_get(struct db *db, const char *key, struct arena *a, const char **ret,

@@ -83,7 +83,13 @@ struct driver {
                    void *ctx, int64_t *ret_n, struct err *err);
     enum rc (*script)(struct conn *c, const char *sql, struct err *err); /* several statements */
     enum rc (*prepare)(struct conn *c, enum stmt_id id, struct err *err);
-    enum rc (*backup)(void *engine, int version, struct err *err);
+    /* A text of the store room itself, without a name: {tokens} and ?n as in statements. */
+    enum rc (*query)(struct conn *c, const char *sql, const struct val *args, size_t n, row_fn fn,
+                     void *ctx, int64_t *ret_n, struct err *err);
+    /* A copy of its own before a migration from `version`; where it is goes into path, which stays
+     * empty when the engine's administrator keeps the copies. */
+    enum rc (*backup)(void *engine, int version, struct buf *path, struct err *err);
+    enum rc (*snapshot)(void *engine, const char *path, struct err *err); /* see store.h */
     enum rc (*check)(void *engine, struct err *err);
 };
 extern const struct driver driver_sqlite, driver_pgsql;
@@ -101,7 +107,8 @@ MUST enum rc db_run(struct db *db, enum stmt_id id, const struct val *args, size
 /* Without result rows. ret_n may be NULL. */
 MUST enum rc db_do(struct db *db, enum stmt_id id, const struct val *args, size_t n, int64_t *ret_n,
                    struct err *err);
-MUST enum rc db_prepare_all(struct db *db, struct err *err); /* tests: every named statement */
+MUST enum rc db_query(struct db *db, const char *sql, const struct val *args, size_t n, row_fn fn,
+                      void *ctx, int64_t *ret_n, struct err *err);
 
 /* Record maps: a struct's members in the order of the statement's columns. */
 enum col_type { COL_I64 = 0, COL_REF, COL_TEXT, COL_BOOL, COL_ENUM, COL_NAMES };

@@ -160,15 +160,15 @@ static bool mend(struct vault *v)
 }
 
 /* A call with its answer; `in` keeps the answer's bytes. */
-static enum rc call(struct vault *v, int kind, struct buf *out, struct buf *in, struct str *ret,
-                    struct err *err)
+enum rc vault_call(struct vault *v, int kind, struct buf *out, int pass_fd, struct buf *in,
+                   struct str *ret, struct err *err)
 {
     struct ipc_frame f = {0};
     TRY(buf_ok(out, err));
     pthread_mutex_lock(&v->lock);
-    enum rc rc = exchange(v, kind, buf_str(out), -1, in, &f, err);
+    enum rc rc = exchange(v, kind, buf_str(out), pass_fd, in, &f, err);
     if (rc == RC_NET && mend(v))
-        rc = exchange(v, kind, buf_str(out), -1, in, &f, err);
+        rc = exchange(v, kind, buf_str(out), pass_fd, in, &f, err);
     pthread_mutex_unlock(&v->lock);
     if (rc != RC_OK)
         return gone(err);
@@ -176,6 +176,12 @@ static enum rc call(struct vault *v, int kind, struct buf *out, struct buf *in, 
         return told_error(f.payload, err);
     *ret = f.payload;
     return RC_OK;
+}
+
+static enum rc call(struct vault *v, int kind, struct buf *out, struct buf *in, struct str *ret,
+                    struct err *err)
+{
+    return vault_call(v, kind, out, -1, in, ret, err);
 }
 
 enum rc vault_clone(struct vault *v, struct vault **ret, struct err *err)

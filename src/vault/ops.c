@@ -28,38 +28,51 @@ static enum rc corrupt(struct err *err)
                     "保存された秘密情報が壊れているか、別の場所のものです"));
 }
 
-static enum rc aad_of(struct vault_req *q, enum vault_usage usage, struct str *ret, struct err *err)
+static enum rc aad_of(struct vault_req *q, enum vault_usage usage, const char *place,
+                      struct str *ret, struct err *err)
 {
     const char *aad =
-        usage_name(usage) ? arena_printf(q->a, "%s:%s", usage_name(usage), q->place) : NULL;
+        usage_name(usage) ? arena_printf(q->a, "%s:%s", usage_name(usage), place) : NULL;
     if (!aad)
         return NOMEM(err);
     *ret = str_from(aad);
     return RC_OK;
 }
 
-static enum rc seal(struct vault_req *q, enum vault_usage usage, struct str clear, struct err *err)
+enum rc vault_seal_again(struct vault_req *q, enum vault_usage usage, const char *place,
+                         struct str clear, struct err *err)
 {
     AUTO(buf) struct buf blob = BUF(CLEAR_MAX + 256);
     AUTO(buf) struct buf text = BUF(2 * CLEAR_MAX);
     struct str aad;
-    TRY(aad_of(q, usage, &aad, err));
-    TRY(envelope_seal(vault_master(q->server), aad, clear, &blob, err));
+    TRY(aad_of(q, usage, place, &aad, err));
+    TRY(envelope_seal(keyring_first(vault_rings(q->server)->ring), aad, clear, &blob, err));
     base64_add(&text, blob.p, blob.len);
     TRY(buf_ok(&text, err));
     ipc_put(q->out, VT_SEALED, buf_str(&text));
     return RC_OK;
 }
 
-static enum rc open_sealed(struct vault_req *q, enum vault_usage usage, struct buf *out_secret,
-                           struct err *err)
+static enum rc seal(struct vault_req *q, enum vault_usage usage, struct str clear, struct err *err)
+{
+    return vault_seal_again(q, usage, q->place, clear, err);
+}
+
+enum rc vault_open_sealed(struct vault_req *q, enum vault_usage usage, const char *place,
+                          struct buf *out_secret, struct err *err)
 {
     AUTO(buf) struct buf blob = BUF(CLEAR_MAX + 256);
     struct str aad;
-    TRY(aad_of(q, usage, &aad, err));
+    TRY(aad_of(q, usage, place, &aad, err));
     if (!q->sealed || !base64_decode(str_from(q->sealed), &blob) || blob.bad != RC_OK)
         return corrupt(err);
-    return envelope_open(vault_master(q->server), aad, buf_str(&blob), out_secret, err);
+    return keyring_open(vault_rings(q->server)->ring, aad, buf_str(&blob), out_secret, err);
+}
+
+static enum rc open_sealed(struct vault_req *q, enum vault_usage usage, struct buf *out_secret,
+                           struct err *err)
+{
+    return vault_open_sealed(q, usage, q->place, out_secret, err);
 }
 
 static enum rc open_key(struct vault_req *q, enum vault_usage usage, struct key **ret,
@@ -108,11 +121,16 @@ static enum rc put_key(struct vault_req *q, const struct key *key, struct err *e
     return RC_OK;
 }
 
-static struct str data_of(const struct vault_req *q)
+struct str vault_data(const struct vault_req *q)
 {
     struct str s = STR("");
     (void)ipc_get(q->payload, VT_DATA, 0, &s);
     return s;
+}
+
+static struct str data_of(const struct vault_req *q)
+{
+    return vault_data(q);
 }
 
 static enum rc op_ping(struct vault_req *q, struct err *err)
@@ -386,20 +404,28 @@ enum {
 };
 
 static const struct vault_op ops[VC_END - VC_PING] = {
-    [VC_PING - VC_PING] = {op_ping, true, false, 0},
-    [VC_GENERATE - VC_PING] = {op_generate, false, true, KEYS},
-    [VC_IMPORT_KEY - VC_PING] = {op_import_key, true, true, KEYS},
-    [VC_SEAL - VC_PING] = {op_seal, true, true, 0},
-    [VC_CSR - VC_PING] = {op_csr, false, true, 0},
-    [VC_JWK - VC_PING] = {op_jwk, false, true, 0},
-    [VC_JWS - VC_PING] = {op_jws, false, true, 0},
-    [VC_HS256 - VC_PING] = {op_hs256, false, true, 0},
-    [VC_ISSUE - VC_PING] = {op_issue, false, true, 0},
-    [VC_RELEASE - VC_PING] = {op_release, false, true, RELEASED},
-    [VC_CHECK - VC_PING] = {op_check, true, true, ALL},
-    [VC_EXPORT - VC_PING] = {op_export, true, true, 1u << VAULT_TLS_KEY},
-    [VC_TOTP - VC_PING] = {op_totp, true, true, 0},
-    [VC_MAC - VC_PING] = {op_mac, true, true, 0},
+    [VC_PING - VC_PING] = {op_ping, true, false, 0, RING_ANY},
+    [VC_GENERATE - VC_PING] = {op_generate, false, true, KEYS, 0},
+    [VC_IMPORT_KEY - VC_PING] = {op_import_key, true, true, KEYS, 0},
+    [VC_SEAL - VC_PING] = {op_seal, true, true, 0, 0},
+    [VC_CSR - VC_PING] = {op_csr, false, true, 0, 0},
+    [VC_JWK - VC_PING] = {op_jwk, false, true, 0, 0},
+    [VC_JWS - VC_PING] = {op_jws, false, true, 0, 0},
+    [VC_HS256 - VC_PING] = {op_hs256, false, true, 0, 0},
+    [VC_ISSUE - VC_PING] = {op_issue, false, true, 0, 0},
+    [VC_RELEASE - VC_PING] = {op_release, false, true, RELEASED, 0},
+    [VC_CHECK - VC_PING] = {op_check, true, true, ALL, 0},
+    [VC_EXPORT - VC_PING] = {op_export, true, true, 1u << VAULT_TLS_KEY, 0},
+    [VC_TOTP - VC_PING] = {op_totp, true, true, 0, 0},
+    [VC_MAC - VC_PING] = {op_mac, true, true, 0, 0},
+    [VC_STATUS - VC_PING] = {op_status, true, false, 0, RING_ANY},
+    [VC_UNSEAL - VC_PING] = {op_unseal, true, false, 0, RING_ANY | RING_WRITE},
+    [VC_WRAP - VC_PING] = {op_wrap, false, true, 0, 0},
+    [VC_RESEAL - VC_PING] = {op_reseal, false, false, 0, 0},
+    [VC_RING_ADD - VC_PING] = {op_ring_add, true, false, 0, RING_WRITE},
+    [VC_RING_DROP - VC_PING] = {op_ring_drop, false, false, 0, RING_WRITE},
+    [VC_RING_PASSPHRASE - VC_PING] = {op_ring_passphrase, true, false, 0, RING_WRITE},
+    [VC_RING_COMMIT - VC_PING] = {op_ring_commit, true, false, 0, RING_WRITE},
 };
 
 const struct vault_op *vault_op_find(int kind)

@@ -17,6 +17,7 @@
 #include "vault/vault_priv.h"
 
 enum { CHANNELS_MAX = 256, REQUEST_ARENA = 4 << 20, STACK_BYTES = 256 * 1024 };
+#define SEALED_RETRY (20 * USEC_PER_SEC)
 
 struct channel {
     struct channel *next;
@@ -27,7 +28,8 @@ struct channel {
 };
 
 struct vault_server {
-    struct master_key *master;
+    pthread_rwlock_t ring_lock; /* rings: RING_WRITE operations are alone */
+    struct rings rings;
     struct key_cache *keys;
     pthread_mutex_t log_lock;
     int log_fd;
@@ -38,9 +40,28 @@ struct vault_server {
     pthread_cond_t gone; /* a channel ended */
 };
 
-const struct master_key *vault_master(const struct vault_server *s)
+struct rings *vault_rings(struct vault_server *s)
 {
-    return s->master;
+    return &s->rings;
+}
+
+enum rc vault_sealed(const struct rings *r, struct err *err)
+{
+    char why[600];
+    err_text(&r->why, "en", why, sizeof why);
+    char why_ja[700];
+    err_text(&r->why, "ja", why_ja, sizeof why_ja);
+    enum rc rc =
+        FAIL(err, RC_BUSY, BLAME_US,
+             MSG("vault.sealed",
+                 "Inro is sealed: the master key is not loaded, so what needs a key waits; run: "
+                 "inro unseal ({0})",
+                 "Inro は封印されています。マスター鍵が読み込まれていないため、鍵を使う処理は"
+                 "待機します。inro unseal を実行してください（{1}）"),
+             why, why_ja);
+    if (err)
+        err->retry_at = clock_now(clock_real()) + SEALED_RETRY;
+    return rc;
 }
 
 struct key_cache *vault_key_cache(struct vault_server *s)
@@ -113,15 +134,29 @@ static enum rc prepare(struct vault_req *q, const struct vault_op *op, bool may_
     return RC_OK;
 }
 
+static enum rc run_op(struct vault_req *q, const struct vault_op *op, struct err *err)
+{
+    struct vault_server *s = q->server;
+    if (op->ring & RING_WRITE)
+        (void)pthread_rwlock_wrlock(&s->ring_lock);
+    else
+        (void)pthread_rwlock_rdlock(&s->ring_lock);
+    enum rc rc =
+        s->rings.ring || (op->ring & RING_ANY) ? op->run(q, err) : vault_sealed(&s->rings, err);
+    (void)pthread_rwlock_unlock(&s->ring_lock);
+    return rc;
+}
+
 static enum rc answer(struct channel *c, const struct ipc_frame *f, struct buf *out)
 {
     AUTO(arena) struct arena *a = arena_create(REQUEST_ARENA);
-    struct vault_req q = {.server = c->server, .payload = f->payload, .a = a, .out = out};
+    struct vault_req q = {
+        .server = c->server, .payload = f->payload, .a = a, .out = out, .fd = f->fd};
     const struct vault_op *op = vault_op_find((int)f->kind);
     struct err err;
     enum rc rc = a ? prepare(&q, op, c->may_release, &err) : NOMEM(&err);
     if (rc == RC_OK)
-        rc = op->run(&q, &err);
+        rc = run_op(&q, op, &err);
     if (rc == RC_OK)
         rc = buf_ok(out, &err);
     if (rc == RC_OK)
@@ -152,9 +187,9 @@ static void *channel_run(void *arg)
         if (f.kind == IPC_CHANNEL && f.fd >= 0) {
             rc = take_channel(c, &f);
         } else {
+            rc = answer(c, &f, &out);
             if (f.fd >= 0)
                 close(f.fd);
-            rc = answer(c, &f, &out);
         }
         if (in.p)
             mem_wipe(in.p, in.cap);
@@ -231,6 +266,23 @@ enum rc vault_server_add(struct vault_server *s, int fd, bool may_release, struc
     return NOMEM(err);
 }
 
+/* The key file opens the ring, or the server starts sealed and says why. */
+static enum rc load_rings(struct rings *r, const struct vault_server_options *o, struct err *err)
+{
+    r->file = BUF_SECRET(KEYRING_FILE_MAX);
+    if (o->master)
+        return keyring_of(o->master, &r->ring, err);
+    buf_addstr(&r->file, o->key_file);
+    TRY(buf_ok(&r->file, err));
+    if (!o->key_file.n && o->why) {
+        r->why = *o->why;
+        return RC_OK;
+    }
+    if (keyring_load(o->key_file, o->passphrase, &r->ring, &r->why) != RC_OK)
+        r->ring = NULL;
+    return RC_OK;
+}
+
 enum rc vault_server_create(const struct vault_server_options *o, struct vault_server **ret,
                             struct err *err)
 {
@@ -240,7 +292,14 @@ enum rc vault_server_create(const struct vault_server_options *o, struct vault_s
         mem_free(s);
         return NOMEM(err);
     }
-    s->master = o->master;
+    enum rc rc = load_rings(&s->rings, o, err);
+    if (rc != RC_OK) {
+        key_cache_destroy(keys);
+        buf_free(&s->rings.file);
+        mem_free(s);
+        return rc;
+    }
+    (void)pthread_rwlock_init(&s->ring_lock, NULL);
     s->keys = keys;
     s->log_fd = o->grant_log_fd;
     (void)pthread_mutex_init(&s->lock, NULL);
@@ -248,6 +307,11 @@ enum rc vault_server_create(const struct vault_server_options *o, struct vault_s
     (void)pthread_mutex_init(&s->log_lock, NULL);
     *ret = s;
     return RC_OK;
+}
+
+const struct err *vault_server_why(const struct vault_server *s)
+{
+    return s->rings.ring ? NULL : &s->rings.why;
 }
 
 void vault_server_destroy(struct vault_server *s)
@@ -267,7 +331,10 @@ void vault_server_destroy(struct vault_server *s)
     key_cache_destroy(s->keys);
     if (s->log_fd >= 0)
         close(s->log_fd);
-    master_key_destroy(s->master);
+    keyring_destroy(s->rings.ring);
+    keyring_destroy(s->rings.pending);
+    buf_free(&s->rings.file);
+    (void)pthread_rwlock_destroy(&s->ring_lock);
     (void)pthread_cond_destroy(&s->gone);
     (void)pthread_mutex_destroy(&s->lock);
     (void)pthread_mutex_destroy(&s->log_lock);

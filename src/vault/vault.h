@@ -95,15 +95,52 @@ MUST enum rc vault_mac(struct vault *v, const char *place, const char *sealed, s
                        unsigned char ret[32], struct err *err);
 MUST enum rc vault_ping(struct vault *v, struct err *err);
 
+/*
+ * The master key. Without it (passphrase not given, file missing or damaged) the vault is sealed:
+ * everything above but vault_ping() answers RC_BUSY "vault.sealed", with a time to try again.
+ */
+struct vault_status {
+    bool sealed, has_passphrase;
+    int64_t keys;    /* more than 1 while a rotation is under way */
+    char key_id[17]; /* of the key that seals; hex, public */
+    struct err why;  /* of being sealed */
+};
+MUST enum rc vault_status_get(struct vault *v, struct vault_status *ret, struct err *err);
+MUST enum rc vault_unseal(struct vault *v, struct str passphrase, struct err *err);
+/* The key file under another passphrase, which is the SETTING at place: for a backup. Grant line.
+ * Not on the front's channel. */
+MUST enum rc vault_wrap(struct vault *v, const char *place, const char *sealed,
+                        const struct vault_grant *grant, struct buf *ret_file, struct err *err);
+/*
+ * Changes of the key file in two steps: the vault writes the new file into fd (new, empty, 0600)
+ * and syncs it; when the caller has renamed it into place, vault_ring_commit() takes it into use.
+ */
+enum ring_change {
+    RING_ADD_KEY,    /* a new key in front; now: the file's passphrase, NULL for none */
+    RING_DROP_OLD,   /* only the first key stays; not on the front's channel */
+    RING_PASSPHRASE, /* now -> next; a NULL `now` says that there is none */
+};
+MUST enum rc vault_ring_change(struct vault *v, enum ring_change what, const char *now,
+                               const char *next, int fd, struct err *err);
+MUST enum rc vault_ring_commit(struct vault *v, struct err *err);
+/* A sealed text under the present master key; the usage and place are found by trying those given
+ * ("setting:connector/3/password"). *ret is the same text when nothing had to be done. */
+MUST enum rc vault_reseal(struct vault *v, const char *sealed, const char *const *candidates,
+                          size_t n, struct arena *a, const char **ret, struct err *err);
+
 /* Server side: answers on a channel until it closes. Used by the vault role and by tests. */
 struct master_key;
 struct vault_server;
 struct vault_server_options {
-    struct master_key *master; /* taken over */
+    struct master_key *master; /* taken over; NULL: from the key file */
+    struct str key_file;       /* content; when it cannot be opened the server starts sealed */
+    const char *passphrase;    /* of the key file, or NULL */
+    const struct err *why;     /* key_file could not be read */
     int grant_log_fd;          /* O_APPEND; -1 refuses every release */
 };
 MUST enum rc vault_server_create(const struct vault_server_options *o, struct vault_server **ret,
                                  struct err *err);
+const struct err *vault_server_why(const struct vault_server *s); /* why sealed; NULL = it is not */
 /* Starts a thread for the channel. may_release: false for the front. fd is taken over. */
 MUST enum rc vault_server_add(struct vault_server *s, int fd, bool may_release, struct err *err);
 void vault_server_destroy(struct vault_server *s); /* closes channels, joins threads */
