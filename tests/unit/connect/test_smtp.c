@@ -19,6 +19,8 @@ static enum rc catch_mail(struct ctx *ctx, const struct smtp_mail *m, const char
     return RC_OK;
 }
 
+static struct str_list instead; /* the group's people */
+
 static enum rc mail(const char *settings, const char *lang, const char *subject, const char *body,
                     struct err *err)
 {
@@ -31,7 +33,8 @@ static enum rc mail(const char *settings, const char *lang, const char *subject,
                             .lang = lang,
                             .subject = subject,
                             .body = body,
-                            .at = (int64_t)1767323045 * USEC_PER_SEC};
+                            .at = (int64_t)1767323045 * USEC_PER_SEC,
+                            .to = instead};
     const char *reply = NULL;
     *err = (struct err){0};
     return o->send(&ctx, set, &n, &reply, err);
@@ -154,9 +157,26 @@ static void test_no_password_without_encryption(void **state)
     assert_int_equal(how, SMTP_PLAIN);
 }
 
+static void test_the_groups_people_instead(void **state)
+{
+    static const char *const people[] = {"web@x.example"},
+                             *const evil[] = {"web@x.example\r\nBcc: all@x.example"};
+    struct err err;
+    (void)state;
+    instead = (struct str_list){people, 1};
+    assert_int_equal(mail("{" BASE "}", "en", "s", "b", &err), RC_OK);
+    assert_string_equal(envelope, "inro@example.jp>web@x.example+1 example.jp");
+    assert_non_null(strstr(sent, "To: <web@x.example>\r\n"));
+    assert_null(strstr(sent, "a@b.test"));
+    instead = (struct str_list){evil, 1};
+    assert_int_equal(mail("{" BASE "}", "en", "s", "b", &err), RC_INPUT);
+    instead = (struct str_list){NULL, 0};
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_groups_people_instead),
         cmocka_unit_test(test_japanese_mail),
         cmocka_unit_test(test_english_mail_with_login),
         cmocka_unit_test(test_header_injection),
