@@ -201,7 +201,7 @@ static enum rc permit(const struct request *r, struct err *err)
         return RC_OK;
     if (!r->role)
         return auth_denied(err);
-    CHECK(need == PERM_SESSION || !r->user.must_change, err, RC_DENIED, BLAME_INPUT,
+    CHECK(need == PERM_SESSION || !r->user.must_change || r->token.id, err, RC_DENIED, BLAME_INPUT,
           MSG("api.must_change", "change your password first", "先にパスワードを変更してください"));
     CHECK(role_allows(r->role, need), err, RC_DENIED, BLAME_INPUT,
           MSG("api.denied", "your role ({0}) does not allow this; ask an administrator",

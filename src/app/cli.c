@@ -43,6 +43,13 @@
             "see inro docs", "種類（inro docs 参照）"                                        \
         }                                                                                          \
     }
+#define GROUP                                                                                      \
+    {                                                                                              \
+        "group", "G",                                                                              \
+        {                                                                                          \
+            "group it belongs to", "所属するユーザーグループ"                          \
+        }                                                                                          \
+    }
 #define LIMIT                                                                                      \
     {"limit", "N", {"at most N rows", "最大件数"}},                                                \
     {                                                                                              \
@@ -60,7 +67,7 @@
      1,                                                                                            \
      {"add " en, ja "を追加"},                                                                     \
      cli_conn_add,                                                                                 \
-     OPTIONS(TYPE),                                                                                \
+     OPTIONS(TYPE, GROUP),                                                                         \
      kind_,                                                                                        \
      true},                                                                                        \
         {group_,        "list",         "",    0,    0, {"list " en, ja "の一覧"},                 \
@@ -95,7 +102,7 @@ static const struct cli_command commands[] = {
              {"key", "ALG", {"ec256 ec384 rsa2048 rsa3072 rsa4096", "鍵の種類"}},
              {"challenge", "TYPE", {"http-01 ...", "検証方法"}},
              {"validity", "TIME", {"90s 12h 47d", "有効期間"}},
-             {"name", "N", {"name in Inro", "管理名"}},
+             {"name", "N", {"name in Inro", "管理名"}}, GROUP,
              {"profile", "P", {"CA profile", "認証局プロファイル"}},
              {"batch", "FILE", {"one comma-separated name set per line", "1 行に 1 組の名前"}},
              WAIT),
@@ -159,7 +166,7 @@ static const struct cli_command commands[] = {
      16,
      {"import PEM, DER, PKCS#7 or PKCS#12", "PEM・DER・PKCS#7・PKCS#12 を取り込む"},
      cli_cert_import,
-     OPTIONS({"name", "N", {"name in Inro", "管理名"}},
+     OPTIONS({"name", "N", {"name in Inro", "管理名"}}, GROUP,
              {"pick", "NAME", {"which of several certificates", "複数ある場合の対象"}},
              {"password-file", "F", {"password of the key or file", "鍵・ファイルのパスワード"}}),
      NULL,
@@ -237,7 +244,7 @@ static const struct cli_command commands[] = {
      1,
      {"watch an endpoint", "監視対象を追加"},
      cli_watch_add,
-     OPTIONS({"sni", "N", {"server name", "サーバー名"}},
+     OPTIONS({"sni", "N", {"server name", "サーバー名"}}, GROUP,
              {"starttls", "P", {"smtp imap pop3 ...", "STARTTLS"}},
              {"cert", "CERT", {"certificate expected there", "期待する証明書"}},
              {"every", "TIME", {"look every", "確認間隔"}}),
@@ -315,49 +322,6 @@ static const struct cli_command commands[] = {
      NULL,
      "cancel",
      false},
-    {"user",
-     "list",
-     "",
-     0,
-     0,
-     {"list the users", "利用者の一覧"},
-     cli_user_list,
-     NULL,
-     NULL,
-     false},
-    {"user",
-     "add",
-     "LOGIN --password-file F",
-     1,
-     1,
-     {"add a user", "利用者を追加"},
-     cli_user_add,
-     OPTIONS({"role", "R", {"admin operator viewer", "権限"}}, {"name", "N", {"name", "氏名"}},
-             {"password-file", "F", {"first password", "初期パスワード"}},
-             {"user-lang", "L", {"ja or en", "言語"}}),
-     NULL,
-     false},
-    {"user",
-     "change",
-     "LOGIN",
-     1,
-     1,
-     {"change a user", "利用者を変更"},
-     cli_user_change,
-     OPTIONS({"role", "R", {"admin operator viewer", "権限"}}, {"name", "N", {"name", "氏名"}},
-             {"password-file", "F", {"new password", "新しいパスワード"}}),
-     NULL,
-     false},
-    {"user",
-     "remove",
-     "LOGIN",
-     1,
-     1,
-     {"disable a user for good", "利用者を無効化"},
-     cli_user_remove,
-     NULL,
-     NULL,
-     false},
     {"audit",
      "list",
      "",
@@ -403,7 +367,8 @@ const struct cli_command_set cli_set_main = {commands, COUNT_OF(commands)};
 
 const struct cli_command *cli_command_at(size_t i)
 {
-    static const struct cli_command_set *const sets[] = {&cli_set_main, &cli_set_licence};
+    static const struct cli_command_set *const sets[] = {&cli_set_main, &cli_set_licence,
+                                                         &cli_set_people};
     for (size_t s = 0; s < COUNT_OF(sets); s++) {
         if (i < sets[s]->n)
             return &sets[s]->v[i];
@@ -456,6 +421,7 @@ static const char *first_word(int argc, char **argv)
 static enum rc prepare(struct cli *c, struct err *err)
 {
     const char *data = cli_opt(c, "data"), *token = cli_opt(c, "token-file");
+    token = token ? token : cli_opt(c, "token");
     struct str text;
     if (!data)
         data = getenv("INRO_DATA");
@@ -463,6 +429,12 @@ static enum rc prepare(struct cli *c, struct err *err)
     c->server = cli_opt(c, "server");
     if (!token)
         return RC_OK;
+    CHECK(strncmp(token, "inro_", 5) != 0, err, RC_INPUT, BLAME_INPUT,
+          MSG("cli.token",
+              "a token on the command line can be read by others; give --token the name of a file "
+              "that holds it, or - for standard input",
+              "トークンをコマンドラインに書くと他の利用者に見えます。--token にはトークンを書いた"
+              "ファイル名、または -（標準入力）を指定してください"));
     TRY(cli_file(c, token, true, &text, err));
     c->token = arena_printf(c->a, "Bearer %.*s", (int)text.n, text.p);
     return c->token ? RC_OK : NOMEM(err);

@@ -12,8 +12,9 @@
 static const struct cli_option global[] = {
     {"data", "DIR", {NULL, NULL}},     {"server", "URL", {NULL, NULL}},
     {"token-file", "F", {NULL, NULL}}, {"ca-file", "F", {NULL, NULL}},
-    {"lang", "ja|en", {NULL, NULL}},   {"json", NULL, {NULL, NULL}},
-    {"help", NULL, {NULL, NULL}},      {NULL, NULL, {NULL, NULL}}};
+    {"token", "F", {NULL, NULL}},      {"lang", "ja|en", {NULL, NULL}},
+    {"json", NULL, {NULL, NULL}},      {"help", NULL, {NULL, NULL}},
+    {NULL, NULL, {NULL, NULL}}};
 
 static const struct cli_option *known(const struct cli_option *list, const char *name)
 {

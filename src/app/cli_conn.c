@@ -44,6 +44,8 @@ int cli_conn_add(struct cli *c, struct err *err)
     jw_object(&w);
     jw_kstr(&w, "name", c->args[0]);
     jw_kstr(&w, "type", type);
+    if (cli_opt(c, "group"))
+        jw_kstr(&w, "group", cli_opt(c, "group"));
     jw_key(&w, "settings");
     CLI_TRY(cli_settings(c, h->fields, NULL, &w, err));
     jw_end_object(&w);

@@ -52,7 +52,7 @@ static enum rc put_password(struct cli *c, struct json_writer *w, struct err *er
 
 int cli_cert_import(struct cli *c, struct err *err)
 {
-    static const char *const same[] = {"name", "pick"};
+    static const char *const same[] = {"name", "pick", "group"};
     AUTO(json) struct json *j = NULL;
     AUTO(buf) struct buf b = BUF_SECRET(BODY_MAX);
     struct json_writer w = JSON_WRITER(&b);

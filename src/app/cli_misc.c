@@ -57,7 +57,7 @@ static void put_place(struct json_writer *w, const char *text)
 
 int cli_watch_add(struct cli *c, struct err *err)
 {
-    static const char *const options[] = {"sni", "starttls", "cert", "every"};
+    static const char *const options[] = {"sni", "starttls", "cert", "every", "group"};
     AUTO(json) struct json *j = NULL;
     AUTO(buf) struct buf b = BUF(65536);
     struct json_writer w = JSON_WRITER(&b);
@@ -172,64 +172,6 @@ int cli_job_change(struct cli *c, struct err *err)
     const char *tail = arena_printf(c->a, "/%s", c->cmd->kind);
     CLI_TRY(cli_call(c, "POST", cli_path(c, "/jobs/", c->args[0], tail), STR_NONE, &j, err));
     return cli_show(c, j);
-}
-
-int cli_user_list(struct cli *c, struct err *err)
-{
-    static const struct cli_column cols[] = {{"id", {"ID", "番号"}},
-                                             {"login", {"LOGIN", "ログイン名"}},
-                                             {"name", {"NAME", "氏名"}},
-                                             {"role", {"ROLE", "権限"}},
-                                             {"disabled", {"DISABLED", "無効"}}};
-    return cli_list(c, "/users", "", "after", cols, COUNT_OF(cols), err);
-}
-
-static enum rc user_body(struct cli *c, struct buf *b, const char *login, struct err *err)
-{
-    struct json_writer w = JSON_WRITER(b);
-    const char *password = cli_opt(c, "password-file");
-    jw_object(&w);
-    if (login)
-        jw_kstr(&w, "login", login);
-    if (cli_opt(c, "name"))
-        jw_kstr(&w, "name", cli_opt(c, "name"));
-    if (cli_opt(c, "role"))
-        jw_kstr(&w, "role", cli_opt(c, "role"));
-    if (login && cli_opt(c, "user-lang"))
-        jw_kstr(&w, "lang", cli_opt(c, "user-lang"));
-    if (password) {
-        struct str text;
-        TRY(cli_file(c, password, true, &text, err));
-        jw_key(&w, "password");
-        jw_strn(&w, text);
-    }
-    jw_end_object(&w);
-    return buf_ok(b, err);
-}
-
-int cli_user_add(struct cli *c, struct err *err)
-{
-    AUTO(json) struct json *j = NULL;
-    AUTO(buf) struct buf b = BUF_SECRET(65536);
-    CLI_TRY(user_body(c, &b, c->args[0], err));
-    CLI_TRY(cli_call(c, "POST", "/users", buf_str(&b), &j, err));
-    return cli_show(c, j);
-}
-
-int cli_user_change(struct cli *c, struct err *err)
-{
-    AUTO(json) struct json *j = NULL;
-    AUTO(buf) struct buf b = BUF_SECRET(65536);
-    CLI_TRY(user_body(c, &b, NULL, err));
-    CLI_TRY(cli_call(c, "PATCH", cli_path(c, "/users/", c->args[0], NULL), buf_str(&b), &j, err));
-    return cli_show(c, j);
-}
-
-int cli_user_remove(struct cli *c, struct err *err)
-{
-    AUTO(json) struct json *j = NULL;
-    CLI_TRY(cli_call(c, "DELETE", cli_path(c, "/users/", c->args[0], NULL), STR_NONE, &j, err));
-    return c->json ? cli_show(c, j) : 0;
 }
 
 int cli_audit_list(struct cli *c, struct err *err)

@@ -186,11 +186,10 @@ void cli_usage(const char *lang, const char *group, struct buf *out)
                          : "  inro serve | init | scan | check                   "
                            "run the server, make an installation, look at endpoints, judge "
                            "the data\n");
-    buf_adds(out,
-             ja ? "\n共通: --data DIR（INRO_DATA） --server URL --token-file F --ca-file F "
-                  "--lang ja|en --json --help\n"
-                : "\neverywhere: --data DIR (INRO_DATA) --server URL --token-file F --ca-file F "
-                  "--lang ja|en --json --help\n");
+    buf_adds(out, ja ? "\n共通: --data DIR（INRO_DATA） --server URL --token FILE --ca-file F "
+                       "--lang ja|en --json --help\n"
+                     : "\neverywhere: --data DIR (INRO_DATA) --server URL --token FILE --ca-file F "
+                       "--lang ja|en --json --help\n");
 }
 
 static void add_flag(const struct field *f, bool ja, struct buf *out)

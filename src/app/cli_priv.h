@@ -51,7 +51,7 @@ struct cli_command_set {
     const struct cli_command *v;
     size_t n;
 };
-extern const struct cli_command_set cli_set_main, cli_set_licence;
+extern const struct cli_command_set cli_set_main, cli_set_licence, cli_set_people;
 
 /* cli.c */
 const struct cli_command *cli_command_at(size_t i); /* NULL past the last */
@@ -97,13 +97,16 @@ void cli_print_error(struct cli *c, const struct json *error);
 void cli_help(const char *lang, const struct cli_command *cmd, struct buf *out);
 void cli_usage(const char *lang, const char *group, struct buf *out);
 
+/* GET base?limit=..&page=AFTER more, as JSON or a table. */
+int cli_list(struct cli *c, const char *base, const char *more, const char *page,
+             const struct cli_column *cols, size_t n, struct err *err);
+
 typedef int cli_fn(struct cli *c, struct err *err);
 cli_fn cli_conn_add, cli_conn_list, cli_conn_show, cli_conn_job, cli_conn_remove;
 cli_fn cli_cert_request, cli_cert_list, cli_cert_show, cli_cert_renew, cli_cert_revoke,
     cli_cert_remove, cli_cert_import, cli_cert_export, cli_cert_csr, cli_bind, cli_deploy, cli_undo;
 cli_fn cli_watch_add, cli_watch_list, cli_watch_now, cli_watch_remove, cli_job_list, cli_job_show,
-    cli_job_change, cli_user_list, cli_user_add, cli_user_change, cli_user_remove, cli_audit_list,
-    cli_audit_verify, cli_docs, cli_system;
+    cli_job_change, cli_audit_list, cli_audit_verify, cli_docs, cli_system;
 
 /* -1 with err set becomes the exit status in cli_main(). */
 #define CLI_TRY(expr)                                                                              \
