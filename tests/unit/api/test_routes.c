@@ -53,6 +53,7 @@ static void add_cert(struct world *w, struct db *db, int side, const char *host)
                              .state = VERSION_STAGING,
                              .key_alg = "ec256",
                              .chain = "-----BEGIN CERTIFICATE-----\n" OTHER "\n",
+                             .csr = "MAA=",
                              .sha256 = host,
                              .not_before = RIG_NOW - USEC_PER_DAY,
                              .not_after = RIG_NOW + 60 * USEC_PER_DAY};
@@ -190,6 +191,7 @@ static const struct body_row bodies[] = {
     {"cert.check", "{\"names\":[\"new.a.example\"],\"ca\":\"ca1\",\"group\":\"%group%\"}"},
     {"cert.create", "{\"names\":[\"new.a.example\"],\"ca\":\"ca1\",\"group\":\"%group%\"}"},
     {"cert.deploy", "{}"},
+    {"cert.export_key", "{\"format\":\"pem\",\"password\":\"violet tandem kettle\"}"},
     {"cert.import", "{\"pem\":\"x\"}"},
     {"cert.inspect", "{\"pem\":\"x\"}"},
     {"cert.renew", "{}"},
