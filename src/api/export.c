@@ -133,7 +133,7 @@ static enum rc run_csr(struct request *r, struct err *err)
     for (size_t i = 0; i < l.n; i++)
         if (l.v[i].csr && (!found || l.v[i].id > found->id))
             found = &l.v[i];
-    CHECK(found, err, RC_NOT_FOUND, BLAME_INPUT,
+    CHECK(found, err, RC_CONFLICT, BLAME_INPUT,
           MSG("api.no_csr", "{0} has no CSR yet; apply for it first",
               "{0} の CSR はまだありません。先に申請してください"),
           c.name);

@@ -346,6 +346,7 @@ static struct engine *rig_engine(struct rig *r, int64_t die_after, bool schedule
         .egress = {.allow = allow, .allow_count = 1},
         .threads = 4,
         .owner = "test",
+        .before = "test",
         .probe = probe_fake,
         .lookup = {find_ca, find_solver, find_target, find_notifier},
         .die_after_saves = die_after,
