@@ -65,6 +65,8 @@ struct cert_list {
  */
 MUST enum rc cert_parse_pem(struct str pem, bool only_certs, struct arena *a, struct cert_list *ret,
                             struct err *err);
+/* How many certificate blocks, when there is nothing else but white space; otherwise 0. */
+size_t pem_pure_certs(struct str pem);
 /* The first private key block of a PEM text, or NULL view. */
 struct str pem_find_key(struct str pem);
 void cert_to_pem(struct str der, struct buf *out);

@@ -133,6 +133,20 @@ enum rc cert_parse_pem(struct str pem, bool only_certs, struct arena *a, struct 
     return RC_OK;
 }
 
+size_t pem_pure_certs(struct str pem)
+{
+    struct block b;
+    struct str rest = pem;
+    size_t n = 0;
+    for (; next_block(&rest, &b); n++) {
+        struct str before = {pem.p, (size_t)(b.whole.p - pem.p)};
+        if (!is_cert(b.label) || str_trim(before).n > 0)
+            return 0;
+        pem = rest;
+    }
+    return str_trim(pem).n == 0 ? n : 0;
+}
+
 struct str pem_find_key(struct str pem)
 {
     struct block b;

@@ -227,6 +227,8 @@ static void step_failed(struct run *r, const struct flow *f, const struct step_o
     if (why->rc == RC_CANCELLED && (atomic_load(&r->w->cancel) || atomic_load(&r->e->stop)))
         return;
     j->attempts++;
+    if (j->attempts < out->failures)
+        j->attempts = out->failures;
     struct retry_facts facts = {.rc = why->rc,
                                 .blame = why->blame,
                                 .attempts = j->attempts,

@@ -100,6 +100,7 @@ enum rc issue_load(struct run *r, struct issue **ret, struct err *err)
     TRY(load_solver(r, is, err));
     TRY(load_proofs(r, is, err));
     is->renew_at = json_i64_or(r->progress, "renew_at", 0);
+    is->given_up = json_i64_or(r->progress, "given_up", 0);
     *ret = is;
     return RC_OK;
 }
@@ -112,6 +113,7 @@ enum rc issue_progress(struct run *r, const struct issue *is, struct step_out *o
     jw_ki64(&w, "version", is->version.id);
     jw_ki64(&w, "order", is->order.id);
     jw_ki64(&w, "renew_at", is->renew_at);
+    jw_ki64(&w, "given_up", is->given_up);
     jw_kbool(&w, "proofs_ready", is->proofs_ready);
     jw_ki64(&w, "proofs_at", is->proofs_at);
     jw_key(&w, "proofs");
@@ -167,7 +169,7 @@ static enum rc check_names(struct run *r, const struct issue *is, struct err *er
 }
 
 /* Our own ceiling: no certificate is ordered more than ten times an hour, whatever goes wrong. */
-static enum rc check_ledger(struct run *r, const struct issue *is, struct err *err)
+enum rc issue_may_order(struct run *r, const struct issue *is, struct err *err)
 {
     enum { MOST = 10 };
     AUTO(db) struct db *db = NULL;
@@ -216,7 +218,7 @@ static enum rc prepare(struct run *r, struct step_out *out, struct err *err)
     TRY(issue_load(r, &is, err));
     TRY(licence_allows(r, err));
     TRY(check_names(r, is, err));
-    TRY(check_ledger(r, is, err));
+    TRY(issue_may_order(r, is, err));
     out->save = save_prepare;
     out->arg = is;
     out->soon = true;

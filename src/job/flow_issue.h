@@ -25,6 +25,7 @@ struct issue {
     bool proofs_ready;
     int64_t proofs_at;
     int64_t renew_at;
+    int64_t given_up; /* orders of this job that came to nothing */
     /* For the saves. */
     bool ordered_now;
     struct err human;
@@ -33,6 +34,8 @@ struct issue {
 MUST enum rc issue_load(struct run *r, struct issue **ret, struct err *err);
 MUST enum rc issue_progress(struct run *r, const struct issue *is, struct step_out *out,
                             struct err *err);
+/* Our own ceiling of orders; RC_RATE when it is reached. */
+MUST enum rc issue_may_order(struct run *r, const struct issue *is, struct err *err);
 void issue_clean(struct run *r, struct issue *is);
 MUST enum rc issue_order_step(struct run *r, struct step_out *out, struct err *err);
 MUST enum rc issue_present_step(struct run *r, struct step_out *out, struct err *err);

@@ -283,6 +283,12 @@ enum rc issue_accept(struct run *r, struct issue *is, struct str chain_pem, stru
                             .names = is->cert.names.v,
                             .name_count = is->cert.names.n,
                             .now = run_now(r)};
+    int64_t asked = json_i64_or(is->policy, "validity", 0) * USEC_PER_SEC;
+    if (asked > 0 && (is->ca.head->caps & CA_CAP_NOT_AFTER)) {
+        /* counted from the order: validation may take its time */
+        int64_t least = is->order.created + asked / 2 - x.now;
+        x.min_lifetime = least > 0 ? least : 0;
+    }
     TRY(expect_roots(r, is, &x, err));
     TRY(cert_accept(&chain, &x, err));
     const struct cert_info *leaf = &chain.v[0];
@@ -305,6 +311,17 @@ enum rc issue_accept(struct run *r, struct issue *is, struct str chain_pem, stru
     return RC_OK;
 }
 
+/* A certificate that is not what was ordered is for a person to look at, and at once: asking the
+ * CA for it again gives the same one, and a second order may give the same mistake. */
+static enum rc accept_or_alarm(struct run *r, struct issue *is, struct str chain_pem,
+                               struct err *err)
+{
+    enum rc rc = issue_accept(r, is, chain_pem, err);
+    if (rc != RC_OK && err && err->blame == BLAME_REMOTE)
+        err->blame = BLAME_INPUT;
+    return rc;
+}
+
 static enum rc set_human(struct run *r, struct issue *is, const struct ca_step *s, struct err *err)
 {
     const char *en = s->human.en ? s->human.en : "", *ja = s->human.ja ? s->human.ja : en;
@@ -324,7 +341,7 @@ static enum rc by_verdict(struct run *r, struct issue *is, const struct ca_step 
     int64_t soon = run_now(r) + USEC_PER_SEC;
     switch (s->verdict) {
     case CA_DONE:
-        TRY(issue_accept(r, is, s->chain_pem, err));
+        TRY(accept_or_alarm(r, is, s->chain_pem, err));
         out->next = "finish";
         out->soon = true; /* can be fetched again, and nobody sees it before the next step's save */
         break;
@@ -401,18 +418,22 @@ enum rc issue_order_step(struct run *r, struct step_out *out, struct err *err)
     struct ca_step s = {0};
     TRY(issue_load(r, &is, err));
     TRY(fill_order(r, is, &o, err));
+    if (!o.data && is->given_up > 0) /* the first one was asked for in prepare */
+        TRY(issue_may_order(r, is, err));
     enum rc rc = talk(r, is, &o, &s, err);
     if (s.data) {
         is->order.data = *s.data ? s.data : NULL;
         if (!*s.data) {
+            issue_clean(r, is);
             is->proof_count = 0;
-            is->proofs_ready = false;
+            is->given_up++;
         }
     }
     is->ordered_now = s.ordered_now;
     out->save = save_order;
     out->arg = is;
     out->save_on_failure = true;
+    out->failures = is->given_up;
     out->audit = s.ordered_now ? "issue.order" : s.verdict == CA_DONE ? "issue.issued" : NULL;
     if (rc == RC_OK)
         rc = by_verdict(r, is, &s, out, err);

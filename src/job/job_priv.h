@@ -103,6 +103,9 @@ struct step_out {
     bool soon;            /* nothing outside knows of it yet: durable with the next save */
     const char *audit;    /* "issue.order"; NULL: nothing outside was changed */
     const char *detail;   /* JSON */
+    /* On failure: how often this has failed, when successful steps lie between; the back-off and
+     * the alarm go by it. */
+    int64_t failures;
 };
 
 struct step {

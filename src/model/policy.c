@@ -8,6 +8,8 @@
 
 static const int64_t retry_first = 30 * USEC_PER_SEC;
 
+enum { OBEYED = 2 }; /* short waits that the other side may ask for, in a row */
+
 /* A well mixed 64-bit value from a seed (the finaliser of SplitMix64). */
 static uint64_t mix(uint64_t x)
 {
@@ -76,10 +78,14 @@ enum retry_plan retry_decide(const struct retry_facts *f, int64_t *ret_at)
         *ret_at = f->now + room;
         return RETRY_BLOCK;
     }
+    int64_t ours = room ? backoff(f->attempts, f->seed) : 0;
+    /* What the other side asks for is believed at first; if it goes on failing, ours counts too. */
     if (f->retry_at > 0)
-        *ret_at = clamp(f->retry_at, f->now + (room ? USEC_PER_SEC : 0), f->now + room);
+        *ret_at =
+            clamp(f->retry_at, f->now + (f->attempts <= OBEYED ? (room ? USEC_PER_SEC : 0) : ours),
+                  f->now + room);
     else
-        *ret_at = f->now + (room ? backoff(f->attempts, f->seed) : 0);
+        *ret_at = f->now + ours;
     return RETRY_LATER;
 }
 

@@ -14,6 +14,9 @@
 
 enum { HEADER_MAX = 64 * 1024, BODY_DEFAULT = 1 << 20, DEADLINE_SEC = 30, PINS = 8 };
 
+/* An answer that has begun arrives within this time and a second more per so many bytes. */
+enum { ANSWER_SEC = 30, ANSWER_BYTES_SEC = 1000 };
+
 struct pin { /* a resolved host; looked up again after a minute */
     char host[256];
     int port;
@@ -34,8 +37,9 @@ struct transfer {
     struct arena *arena;
     const struct http_request *req;
     struct buf headers, body;
-    bool too_big;
+    bool too_big, too_slow;
     int64_t deadline;
+    int64_t begun; /* when the answer's first byte came */
 };
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
@@ -49,6 +53,8 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 {
     struct transfer *t = arg;
     n *= size;
+    if (!t->begun)
+        t->begun = clock_mono(clock_real());
     if (t->headers.len + n > HEADER_MAX) {
         t->too_big = true;
         return 0;
@@ -71,11 +77,19 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
     return t->body.bad == RC_OK ? n : 0;
 }
 
+/* A byte now and then must not hold a worker to the end of its step. Event streams may be slow. */
+static bool drips(const struct transfer *t, curl_off_t got)
+{
+    int64_t allowed = (ANSWER_SEC + got / ANSWER_BYTES_SEC) * USEC_PER_SEC;
+    return t->begun && !t->req->on_data && clock_mono(clock_real()) - t->begun > allowed;
+}
+
 static int on_progress(void *arg, curl_off_t dt, curl_off_t dn, curl_off_t ut, curl_off_t un)
 {
     struct transfer *t = arg;
-    (void)dt, (void)dn, (void)ut, (void)un;
-    return t->req->cancel && atomic_load(t->req->cancel);
+    (void)dt, (void)ut, (void)un;
+    t->too_slow = drips(t, dn);
+    return t->too_slow || (t->req->cancel && atomic_load(t->req->cancel));
 }
 
 static bool set_trust(struct http_client *c, struct str ca_pem)
@@ -267,6 +281,11 @@ static enum rc transfer_failed(const struct http_client *c, CURLcode code, const
                     MSG("net.http.big", "{0} sent more than {1} bytes; the answer was cut off",
                         "{0} の応答が {1} バイトを超えたため打ち切りました"),
                     host, NUM(t->body.max));
+    if (t->too_slow)
+        return FAIL(err, RC_TIMEOUT, BLAME_REMOTE,
+                    MSG("net.http.drip", "{0} sends its answer too slowly; it was cut off",
+                        "{0} の応答の送信が遅すぎるため打ち切りました"),
+                    host);
     switch (code) {
     case CURLE_ABORTED_BY_CALLBACK:
         return FAIL(err, RC_CANCELLED, BLAME_US,
@@ -278,8 +297,12 @@ static enum rc transfer_failed(const struct http_client *c, CURLcode code, const
             err, RC_TIMEOUT, BLAME_NETWORK,
             MSG("net.http.timeout", "{0} did not answer in time", "{0} が時間内に応答しません"),
             host);
-    case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CONNECT_ERROR:
+        return FAIL(err, RC_NET, BLAME_NETWORK,
+                    MSG("net.http.handshake", "the TLS handshake with {0} broke off: {1}",
+                        "{0} との TLS ハンドシェイクが中断されました: {1}"),
+                    host, why);
+    case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
         return FAIL(err, RC_TLS, BLAME_REMOTE,

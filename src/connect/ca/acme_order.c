@@ -13,7 +13,9 @@
 
 enum { CHAIN_MAX = CERT_MAX_CHAIN, ALTERNATES_MAX = 8, AUTHZ_MAX = 1000 };
 
-#define PROCESSING_MAX (3600 * USEC_PER_SEC)
+/* Looked at every ten minutes after this, and told to people after that. */
+#define PROCESSING_LONG  (3600 * USEC_PER_SEC)
+#define PROCESSING_ALARM (24 * PROCESSING_LONG)
 
 static void stage_set(struct acme *a, struct acme_order *o, enum acme_stage stage)
 {
@@ -24,18 +26,20 @@ static void stage_set(struct acme *a, struct acme_order *o, enum acme_stage stag
     o->stage = stage;
 }
 
-/* Next look: what the CA asked for, else doubling from poll_min to 10 s (10 min after an hour). */
+/* Next look: doubling from poll_min to 10 s (10 min after an hour), later when the CA asks for it.
+ */
 static void wait_for(struct acme *a, struct acme_order *o, const struct http_response *r,
                      struct ca_step *ret)
 {
     int64_t now = clock_now(a->ctx->clock);
     int64_t at = r ? http_retry_after(r, now) : 0;
-    int64_t cap = now - o->since > PROCESSING_MAX ? 600 * USEC_PER_SEC : 10 * USEC_PER_SEC;
+    int64_t cap = now - o->since > PROCESSING_LONG ? 600 * USEC_PER_SEC : 10 * USEC_PER_SEC;
     int64_t shift = o->polls < 20 ? o->polls : 20;
     int64_t usec = (a->set->poll_min * USEC_PER_MSEC) << shift;
     o->polls++;
     ret->verdict = CA_WAIT;
-    ret->until = at ? at : now + (usec < cap ? usec : cap);
+    usec = usec < cap ? usec : cap;
+    ret->until = at > now + usec ? at : now + usec;
 }
 
 static void go_on(struct acme *a, struct ca_step *ret)
@@ -236,6 +240,11 @@ static enum rc follow(struct acme *a, const struct ca_order *want, struct acme_o
     }
     if (strcmp(status, "processing") == 0) {
         stage_set(a, o, ACME_ISSUING);
+        CHECK(clock_now(a->ctx->clock) - o->since < PROCESSING_ALARM, err, RC_TIMEOUT, BLAME_REMOTE,
+              MSG("acme.processing",
+                  "the CA has had the order in work for over a day; ask the CA. The order is kept",
+                  "認証局での処理が1日以上終わりません。認証局に問い合わせてください。注文は"
+                  "維持されます"));
         wait_for(a, o, r, ret);
         return RC_OK;
     }
@@ -294,11 +303,30 @@ static size_t pem_count(struct str pem)
     return n;
 }
 
+/* RFC 8555 7.4.2; some CAs name the content in an older way, and none may send a web page. */
+static bool chain_type_ok(const char *type)
+{
+    static const char *const known[] = {"application/pem-certificate-chain",
+                                        "application/x-pem-file", "application/octet-stream"};
+    struct str rest = str_from(type), media;
+    if (!type || !str_split(&rest, ';', &media))
+        return true;
+    for (size_t i = 0; i < COUNT_OF(known); i++)
+        if (str_ieq(str_trim(media), str_from(known[i])))
+            return true;
+    return false;
+}
+
 static enum rc chain_get(struct acme *a, const char *url, struct http_response *ret,
                          struct err *err)
 {
     TRY(acme_post(a, url, STR_NONE, ret, err));
     size_t n = pem_count(ret->body);
+    const char *type = http_header_get(ret, "content-type");
+    CHECK(chain_type_ok(type), err, RC_REMOTE, BLAME_REMOTE,
+          MSG("acme.chain_type", "the CA sent {0} where a certificate chain was promised",
+              "認証局が証明書チェーンの代わりに {0} を送信しました"),
+          type);
     CHECK(n > 0, err, RC_REMOTE, BLAME_REMOTE,
           MSG("acme.no_pem", "the CA answered without a certificate where one was promised",
               "認証局の応答に証明書が含まれていません"));
@@ -306,6 +334,11 @@ static enum rc chain_get(struct acme *a, const char *url, struct http_response *
           MSG("acme.long_chain", "the CA sent a chain of {0} certificates (at most {1})",
               "認証局が {0} 枚の証明書チェーンを送信しました（上限 {1}）"),
           NUM(n), NUM(CHAIN_MAX));
+    CHECK(
+        pem_pure_certs(ret->body) == n, err, RC_REMOTE, BLAME_REMOTE,
+        MSG("acme.chain_damaged",
+            "the CA sent a damaged chain: something else among the certificates, or one cut short",
+            "認証局が壊れた証明書チェーンを送信しました（余分な内容、または途中で切れた証明書）"));
     return RC_OK;
 }
 

@@ -14,6 +14,8 @@
 
 enum { NONCES = 64, NONCE_MAX = 256, TRIES = 10, BODY_MAX = 1 << 20 };
 #define DIRECTORY_AGE (3600 * USEC_PER_SEC)
+/* A CA that is silent must not hold workers: other CAs and targets need them. */
+#define ANSWER_WITHIN (60 * USEC_PER_SEC)
 
 struct shared {
     char *nonce[NONCES];
@@ -102,11 +104,14 @@ static enum rc exchange(struct acme *a, const char *method, const char *url, str
 {
     TRY(ctx_alive(a->ctx, err));
     TRY(acme_url_check(a, url, err));
+    int64_t until = clock_mono(a->ctx->clock) + ANSWER_WITHIN;
+    if (a->ctx->deadline && a->ctx->deadline < until)
+        until = a->ctx->deadline;
     struct http_request req = {.method = method,
                                .url = url,
                                .body = body,
                                .content_type = body.p ? "application/jose+json" : NULL,
-                               .deadline = a->ctx->deadline,
+                               .deadline = until,
                                .max_body = BODY_MAX,
                                .cancel = a->ctx->cancel};
     TRY(a->ctx->http(a->ctx, str_from(a->set->roots), &req, ret, err));

@@ -109,6 +109,7 @@ static void retry_bounds(void **state)
         int64_t asked, given;
     } rows[] = {{1, SEC},           {SEC - 1, SEC}, {SEC, SEC},    {SEC + 1, SEC + 1},
                 {DAY - 1, DAY - 1}, {DAY, DAY},     {DAY + 1, DAY}};
+    f.attempts = 2;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         f.retry_at = t0 + rows[i].asked;
         assert_int_equal(retry_decide(&f, &at), RETRY_LATER);
@@ -117,6 +118,12 @@ static void retry_bounds(void **state)
     f.retry_at = INT64_MAX;
     assert_int_equal(retry_decide(&f, &at), RETRY_LATER);
     assert_int_equal(at, t0 + DAY);
+    /* one who always says "at once" is not believed for ever */
+    f.retry_at = t0 + SEC;
+    for (f.attempts = 3; f.attempts < 20; f.attempts++) {
+        assert_int_equal(retry_decide(&f, &at), RETRY_LATER);
+        assert_true(at >= t0 + 60 * SEC);
+    }
 }
 
 static void health_from_facts(void **state)
