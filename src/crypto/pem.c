@@ -138,7 +138,8 @@ size_t pem_pure_certs(struct str pem)
     struct block b;
     struct str rest = pem;
     size_t n = 0;
-    for (; next_block(&rest, &b); n++) {
+    bool cut;
+    for (; next_block(&rest, &b, &cut); n++) {
         struct str before = {pem.p, (size_t)(b.whole.p - pem.p)};
         if (!is_cert(b.label) || str_trim(before).n > 0)
             return 0;
