@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/priv.h"
+#include "api/share.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/os/file.h"
@@ -369,6 +370,10 @@ void api_handle(struct http_exchange *x, void *ctx)
 {
     struct api *api = ctx;
     const char *path = http_path(x);
+    if (strncmp(path, "/share/", 7) == 0) {
+        share_reply(api, x);
+        return;
+    }
     if (strncmp(path, "/api/", 5) != 0) {
         assets_reply(api, x);
         return;

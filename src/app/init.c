@@ -18,12 +18,14 @@
 #include "crypto/digest.h"
 #include "crypto/envelope.h"
 #include "crypto/issue.h"
+#include "job/licence.h"
 #include "store/repo.h"
 
 enum { GUI_DAYS = 825, SECRET_FILE_MAX = 4096 };
 
 struct init_options {
     const char *admin;
+    const char *vendor_key; /* file with the public key of the licence's vendor; NULL = none */
     const char *lang;
     bool json;
 };
@@ -195,6 +197,18 @@ static enum rc add_admin(struct db *db, const struct init_options *o, const char
     return db_audit_add(db, &au, err);
 }
 
+/* The vendor whose licences this installation takes. */
+static enum rc trust_vendor(struct db *db, const char *path, struct err *err)
+{
+    AUTO(buf) struct buf text = BUF(SECRET_FILE_MAX);
+    struct licence_key key;
+    if (!path)
+        return RC_OK;
+    TRY(file_read(path, &text, err));
+    TRY(licence_key_read(buf_str(&text), &key, err));
+    return licence_trust(db, &key, "init", clock_now(clock_real()), err);
+}
+
 static enum rc fill_store(const struct config *c, struct arena *a, const struct init_options *o,
                           char ret_password[25], struct err *err)
 {
@@ -218,6 +232,8 @@ static enum rc fill_store(const struct config *c, struct arena *a, const struct 
     one_time_password(ret_password);
     if (rc == RC_OK)
         rc = db_meta_set(db, "installation_id", id, err);
+    if (rc == RC_OK)
+        rc = trust_vendor(db, o->vendor_key, err);
     if (rc == RC_OK)
         rc = add_admin(db, o, ret_password, err);
     if (rc == RC_OK)
@@ -276,7 +292,7 @@ static void say(const struct config *c, const struct init_options *o, const char
     (void)fwrite(buf_cstr(&out), 1, out.len, stdout);
 }
 
-/* Takes --admin and --json out of argv; the rest is the configuration's. */
+/* Takes --admin, --vendor-key and --json out of argv; the rest is the configuration's. */
 static int take_options(int argc, char *const argv[], struct init_options *o, char **rest)
 {
     int n = 0;
@@ -285,6 +301,8 @@ static int take_options(int argc, char *const argv[], struct init_options *o, ch
             o->json = true;
         else if (strcmp(argv[i], "--admin") == 0 && i + 1 < argc)
             o->admin = argv[++i];
+        else if (strcmp(argv[i], "--vendor-key") == 0 && i + 1 < argc)
+            o->vendor_key = argv[++i];
         else
             rest[n++] = argv[i];
     }

@@ -77,4 +77,22 @@ struct vendor_entry { /* of the ledger */
     const char *prev_hash, *hash;
 };
 
+/* The days of an order by its kind and the day it was ordered on (model/calendar.h). */
+void vendor_order_terms(struct vendor_order *o);
+
+/* What the customer has from accepted orders. */
+struct vendor_has {
+    int64_t basics, servers;
+    bool meets; /* a ミーツ that was not changed */
+};
+/*
+ * May the customer order this? ミーツ comes first and once, cannot be extended, and becomes
+ * ベーシック by "convert"; options need a ベーシック. RC_CONFLICT or RC_INPUT says why not.
+ */
+MUST enum rc vendor_order_check(const struct vendor_order *o, const struct vendor_customer *c,
+                                const struct vendor_has *has, struct err *err);
+/* Last day of use when cancelled on that day; both proofs must fit (RC_INPUT: vendor.proof). */
+MUST enum rc vendor_cancel_check(const struct vendor_customer *c, const char *service_code,
+                                 const struct vendor_licence *named, struct err *err);
+
 #endif

@@ -135,16 +135,19 @@ static enum rc take_three(void *ctx, const struct val *cols, size_t n, struct er
     return RC_OK;
 }
 
-enum rc db_vorder_totals(struct db *db, int64_t customer_id, int64_t order_id, int64_t *ret_basics,
-                         int64_t *ret_servers, bool *ret_meets, struct err *err)
+enum rc db_vorder_totals(struct db *db, int64_t customer_id, int64_t day, struct vendor_has *ret,
+                         struct err *err)
 {
     int64_t three[3] = {0, 0, 0}, rows = 0;
-    TRY(db_run(db, STMT_VORDER_TOTALS, ARGS(I(customer_id), I(order_id)), take_three, three, &rows,
+    TRY(db_run(db, STMT_VORDER_TOTALS, ARGS(I(customer_id), I(day)), take_three, three, &rows,
                err));
-    *ret_basics = three[0];
-    *ret_servers = three[1];
-    *ret_meets = three[2] > 0;
+    *ret = (struct vendor_has){three[0], three[1], three[2] > 0};
     return RC_OK;
+}
+
+enum rc db_vorder_first(struct db *db, int64_t customer_id, int64_t *ret, struct err *err)
+{
+    return db_number(db, STMT_VORDER_FIRST, ARGS(I(customer_id)), ret, err);
 }
 
 enum rc db_vorder_sums(struct db *db, int64_t month_first, int64_t after, int limit,

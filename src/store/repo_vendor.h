@@ -42,11 +42,11 @@ MUST enum rc db_vorder_list(struct db *db, int64_t customer_id /* 0 = all */, in
                             int limit, struct arena *a, struct vendor_order_list *ret,
                             struct err *err);
 MUST enum rc db_vorder_update(struct db *db, const struct vendor_order *o, struct err *err);
-/* Of the customer's accepted orders up to `order_id` (0 = all): what they add up to; *ret_meets:
- * a ミーツ that was not converted is among them. */
-MUST enum rc db_vorder_totals(struct db *db, int64_t customer_id, int64_t order_id,
-                              int64_t *ret_basics, int64_t *ret_servers, bool *ret_meets,
-                              struct err *err);
+/* What the customer's accepted orders that begin by that day (0 = all) add up to. */
+MUST enum rc db_vorder_totals(struct db *db, int64_t customer_id, int64_t day,
+                              struct vendor_has *ret, struct err *err);
+/* The first order that is accepted and has no licence yet; 0 = none. */
+MUST enum rc db_vorder_first(struct db *db, int64_t customer_id, int64_t *ret, struct err *err);
 /* What is charged in the month that begins on that day. */
 MUST enum rc db_vorder_sums(struct db *db, int64_t month_first, int64_t after, int limit,
                             struct arena *a, struct vendor_sum_list *ret, struct err *err);

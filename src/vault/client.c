@@ -320,6 +320,22 @@ enum rc vault_hs256(struct vault *v, const char *place, const char *sealed,
     return sign(v, VC_HS256, VAULT_SETTING, place, sealed, signing_input, ret_signature, err);
 }
 
+enum rc vault_vendor_key(struct vault *v, const char *place, struct arena *a,
+                         const char **ret_sealed, struct buf *ret_spki, struct err *err)
+{
+    REQUEST(out);
+    put_place(&out, VAULT_VENDOR_KEY, place, NULL);
+    TRY(call(v, VC_VENDOR_KEY, &out, &in, &got, err));
+    TRY(take_data(got, VT_DATA, ret_spki, err));
+    return take_sealed(got, a, ret_sealed, err);
+}
+
+enum rc vault_licence(struct vault *v, const char *place, const char *sealed, struct str body,
+                      struct buf *ret_signature, struct err *err)
+{
+    return sign(v, VC_LICENCE, VAULT_VENDOR_KEY, place, sealed, body, ret_signature, err);
+}
+
 enum rc vault_issue(struct vault *v, const char *place, const char *sealed,
                     struct str issuer_cert_der, struct str subject_spki,
                     const struct issue_spec *spec, struct buf *ret_der, struct err *err)

@@ -17,7 +17,8 @@ enum { CLEAR_MAX = 128 * 1024, KEY_DER_MAX = 16 * 1024 };
 
 static const char *usage_name(enum vault_usage u)
 {
-    static const char *const names[] = {NULL, "tls-key", "acme-key", "ca-key", "setting"};
+    static const char *const names[] = {NULL,     "tls-key", "acme-key",
+                                        "ca-key", "setting", "vendor-key"};
     return (unsigned)u < COUNT_OF(names) ? names[u] : NULL;
 }
 
@@ -382,6 +383,31 @@ static enum rc op_export(struct vault_req *q, struct err *err)
     return RC_OK;
 }
 
+static enum rc op_vendor_key(struct vault_req *q, struct err *err)
+{
+    AUTO(key) struct key *key = NULL;
+    q->usage = VAULT_VENDOR_KEY;
+    TRY(key_generate(KEY_ED25519, &key, err));
+    return put_key(q, key, err);
+}
+
+/* Whoever may ask this can have licences signed, and nothing else: no CSR, no token. */
+static enum rc op_licence(struct vault_req *q, struct err *err)
+{
+    AUTO(key) struct key *key = NULL;
+    AUTO(buf) struct buf sig = BUF(256);
+    enum key_alg alg;
+    CHECK(str_starts(data_of(q), "inro-licence 1\n"), err, RC_DENIED, BLAME_US,
+          MSG("vault.no_licence", "the vendor's key signs licences only",
+              "ベンダーの鍵で署名できるのはライセンスだけです"));
+    TRY(open_key(q, VAULT_VENDOR_KEY, &key, err));
+    if (!key_alg_of(key, &alg) || alg != KEY_ED25519)
+        return corrupt(err);
+    TRY(key_sign(key, data_of(q), &sig, err));
+    ipc_put(q->out, VT_DATA, buf_str(&sig));
+    return RC_OK;
+}
+
 static enum rc op_check(struct vault_req *q, struct err *err)
 {
     unsigned char id[32] = {0};
@@ -399,14 +425,15 @@ static enum rc op_check(struct vault_req *q, struct err *err)
 
 enum {
     KEYS = 1u << VAULT_TLS_KEY | 1u << VAULT_ACME_KEY | 1u << VAULT_CA_KEY,
+    IMPORTED = KEYS | 1u << VAULT_VENDOR_KEY,
     RELEASED = 1u << VAULT_TLS_KEY | 1u << VAULT_SETTING,
-    ALL = KEYS | RELEASED
+    ALL = IMPORTED | RELEASED
 };
 
 static const struct vault_op ops[VC_END - VC_PING] = {
     [VC_PING - VC_PING] = {op_ping, true, false, 0, RING_ANY},
     [VC_GENERATE - VC_PING] = {op_generate, false, true, KEYS, 0},
-    [VC_IMPORT_KEY - VC_PING] = {op_import_key, true, true, KEYS, 0},
+    [VC_IMPORT_KEY - VC_PING] = {op_import_key, true, true, IMPORTED, 0},
     [VC_SEAL - VC_PING] = {op_seal, true, true, 0, 0},
     [VC_CSR - VC_PING] = {op_csr, false, true, 0, 0},
     [VC_JWK - VC_PING] = {op_jwk, false, true, 0, 0},
@@ -414,6 +441,8 @@ static const struct vault_op ops[VC_END - VC_PING] = {
     [VC_HS256 - VC_PING] = {op_hs256, false, true, 0, 0},
     [VC_ISSUE - VC_PING] = {op_issue, false, true, 0, 0},
     [VC_RELEASE - VC_PING] = {op_release, false, true, RELEASED, 0},
+    [VC_VENDOR_KEY - VC_PING] = {op_vendor_key, true, true, 0, 0},
+    [VC_LICENCE - VC_PING] = {op_licence, true, true, 0, 0},
     [VC_CHECK - VC_PING] = {op_check, true, true, ALL, 0},
     [VC_EXPORT - VC_PING] = {op_export, true, true, 1u << VAULT_TLS_KEY, 0},
     [VC_TOTP - VC_PING] = {op_totp, true, true, 0, 0},

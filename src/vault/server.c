@@ -129,7 +129,7 @@ static enum rc prepare(struct vault_req *q, const struct vault_op *op, bool may_
         return NOMEM(err);
     if (op->needs_place && (!q->place || !*q->place))
         return refuse(err);
-    if (op->usages && (usage < 1 || usage > VAULT_SETTING || !(op->usages & 1u << usage)))
+    if (op->usages && (usage < 1 || usage > VAULT_VENDOR_KEY || !(op->usages & 1u << usage)))
         return refuse(err);
     return RC_OK;
 }

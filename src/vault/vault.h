@@ -9,6 +9,7 @@
  *     acme-key    generate, jws            never released
  *     ca-key      generate, issue          never released
  *     setting     seal, hmac (EAB), release (for a granted step)
+ *     vendor-key  generate (Ed25519), licence: signs licence texts, nothing else; never released
  *
  * Release: before a clear secret leaves, a grant line (who, job, step, place, time) is appended to
  * the grant log and fdatasync'ed by the vault itself; no line, no secret. The front's channels can
@@ -27,7 +28,13 @@
 
 struct vault; /* client handle; one per thread */
 
-enum vault_usage { VAULT_TLS_KEY = 1, VAULT_ACME_KEY, VAULT_CA_KEY, VAULT_SETTING };
+enum vault_usage {
+    VAULT_TLS_KEY = 1,
+    VAULT_ACME_KEY,
+    VAULT_CA_KEY,
+    VAULT_SETTING,
+    VAULT_VENDOR_KEY
+};
 
 /* fd: a channel to the vault process (owned by the handle afterwards). */
 MUST enum rc vault_connect(int fd, struct vault **ret, struct err *err);
@@ -58,6 +65,12 @@ MUST enum rc vault_jws(struct vault *v, const char *place, const char *sealed,
 /* place/sealed of a SETTING that holds the base64url HMAC key. */
 MUST enum rc vault_hs256(struct vault *v, const char *place, const char *sealed,
                          struct str signing_input, struct buf *ret_signature, struct err *err);
+/* The vendor's desk, which is the front's: a key, and a signature (64 bytes) over the body of a
+ * licence. What is no licence (crypto/licence.h) is not signed. */
+MUST enum rc vault_vendor_key(struct vault *v, const char *place, struct arena *a,
+                              const char **ret_sealed, struct buf *ret_spki, struct err *err);
+MUST enum rc vault_licence(struct vault *v, const char *place, const char *sealed, struct str body,
+                           struct buf *ret_signature, struct err *err);
 /* Private CA: issue for an SPKI; issuer_cert empty = self-signed root. */
 MUST enum rc vault_issue(struct vault *v, const char *place, const char *sealed,
                          struct str issuer_cert_der, struct str subject_spki,

@@ -18,6 +18,8 @@ enum vault_call {
     VC_HS256,
     VC_ISSUE,
     VC_RELEASE,
+    VC_VENDOR_KEY,
+    VC_LICENCE,
     VC_CHECK,
     VC_TOTP,
     VC_MAC,
