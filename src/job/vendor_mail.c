@@ -82,7 +82,7 @@ static enum rc make_link(struct run *r, struct letter *t, struct buf *out, struc
     sha256_hex(buf_str(&token), hash);
     TRY(store_begin(r->e->o.store, &db, err));
     TRY(db_share_set_token(db, t->s.id, hash, err));
-    TRY(run_commit(r, &db, err));
+    TRY(run_commit(r, &db, false, err));
     while (base.n > 0 && base.p[base.n - 1] == '/')
         base.n--;
     buf_addstr(out, base);

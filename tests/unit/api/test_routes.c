@@ -146,6 +146,8 @@ static void world_start(struct world *w)
     struct api_rig *r = &w->r;
     AUTO(db) struct db *db = NULL;
     api_rig_start(r);
+    struct who local = rig_local();
+    (void)rig_want(r, &local, 201, "POST", "/vendor/shares", "{\"customer\":\"Self\"}");
     w->group[OWN] = rig_group(r, "web");
     w->group[THEIRS] = rig_group(r, OTHER);
     w->admin = rig_person(r, "admin@a.example", "admin", 0);
@@ -215,6 +217,15 @@ static const struct body_row bodies[] = {
     {"token.create", "{\"name\":\"n\"}"},
     {"user.create", "{\"login\":\"x@a.example\",\"password\":\"violet tandem kettle 77\"}"},
     {"user.update", "{\"name\":\"n\"}"},
+    {"vendor.cancel", "{\"service_code\":\"123456789012\",\"file_name\":\"x\"}"},
+    {"vendor.change", "{\"name\":\"n\"}"},
+    {"vendor.customer.add", "{\"name\":\"n\",\"mail\":\"n@a.example\"}"},
+    {"vendor.customer.change", "{\"mail\":\"n@a.example\"}"},
+    {"vendor.fee.set", "{\"item\":\"basic\",\"yen\":1,\"from\":\"2026-12\"}"},
+    {"vendor.init", "{\"name\":\"n\"}"},
+    {"vendor.licence.issue", "{\"customer\":\"Self\"}"},
+    {"vendor.order.add", "{\"customer\":\"Self\",\"kind\":\"option\",\"servers\":1}"},
+    {"vendor.share.add", "{\"customer\":\"Self\"}"},
 };
 
 static const char *put_in(struct world *w, const char *text, enum side side)
@@ -294,7 +305,23 @@ static const char *name_schema(struct world *w, enum side side)
     (void)w, (void)side;
     return "ca";
 }
+/* The desk's first of each. */
+static const char *name_first(struct world *w, enum side side)
+{
+    (void)w, (void)side;
+    return "1";
+}
+static const char *name_month(struct world *w, enum side side)
+{
+    (void)w, (void)side;
+    return "2026-11";
+}
 static const struct thing things[] = {
+    {"customers", false, false, name_first},
+    {"vendor orders", false, false, name_first},
+    {"licences", false, false, name_first},
+    {"shares", false, false, name_first},
+    {"statements", false, false, name_month},
     {"certs", true, false, name_cert},
     {"cas", false, false, name_ca},
     {"targets", true, false, name_target},
@@ -342,6 +369,8 @@ static const char *path_of(struct world *w, const struct route *t, enum side sid
             buf_addstr(&b, part);
         }
         word = part;
+        if (str_eqs(part, "orders") && strncmp(t->path, "/vendor/", 8) == 0)
+            word = STR("vendor orders");
     }
     return arena_str(w->r.a, buf_str(&b));
 }
