@@ -250,12 +250,15 @@ static enum rc run_handler(struct request *r, struct err *err)
     else if (flags & ROUTE_READ)
         TRY(r_read(r, &db, err));
     r->db = db;
+    if (flags & ROUTE_WRITE)
+        trail_before(r, db);
     enum rc rc = r->route->run(r, err);
     r->db = NULL;
     TRY(rc);
     if (!r->stream)
         TRY(buf_ok(&r->out, err));
     if (flags & ROUTE_WRITE) {
+        trail_after(r, db);
         TRY(audit_line(r, db, "ok", err));
         TRY(db_commit(&db, err));
     } else if (flags & ROUTE_AUDIT) {

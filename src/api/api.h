@@ -36,6 +36,7 @@ struct api_options {
     struct store *store;
     struct vault *vault; /* sealing only; used by one thread at a time */
     const struct clock *clock;
+    const char *data; /* data directory, or NULL: nothing is kept in files */
     const char *version;
     const char *store_url;   /* shown without its password */
     const char *origin;      /* "https://host:port", NULL = from Host */

@@ -173,6 +173,7 @@ static bool held_good(struct api *api, const struct held *h)
 
 void api_tick(struct api *api)
 {
+    audit_tick(api);
     struct held *held = mem_alloc(sizeof *held * (size_t)api->o.max_streams);
     size_t n = 0;
     if (!held)

@@ -1,5 +1,5 @@
 /*
- * Jobs, orders, deliveries and the audit log. Invariant of the long poll: no transaction is open
+ * Jobs, orders and deliveries. Invariant of the long poll: no transaction is open
  * while it waits.
  */
 #include <string.h>
@@ -197,46 +197,6 @@ static enum rc run_deliveries(struct request *r, struct err *err)
     return RC_OK;
 }
 
-static enum rc run_audit(struct request *r, struct err *err)
-{
-    struct audit_list list;
-    struct json_writer *w = &r->w;
-    int64_t before, limit;
-    TRY(r_query_int(r, "before", 0, INT64_MAX, 0, &before, err));
-    TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
-    TRY(db_audit_list(r->db, before, (int)limit, r->a, &list, err));
-    jw_object(w);
-    jw_key(w, "items");
-    jw_array(w);
-    for (size_t i = 0; i < list.n; i++) {
-        const struct audit *a = &list.v[i];
-        jw_object(w);
-        jw_ki64(w, "id", a->id);
-        jw_ktime(w, "at", a->at);
-        jw_kstr(w, "actor", a->actor);
-        jw_kstr(w, "origin", a->origin);
-        jw_kstr(w, "action", a->action);
-        jw_kstr(w, "subject", a->subject);
-        view_raw(w, "detail", a->detail);
-        jw_kstr(w, "result", a->result);
-        jw_kstr(w, "hash", a->hash);
-        jw_end_object(w);
-    }
-    view_page_end(w, list.n == (size_t)limit ? list.v[list.n - 1].id : 0);
-    return RC_OK;
-}
-
-static enum rc run_verify(struct request *r, struct err *err)
-{
-    int64_t n = 0;
-    TRY(db_audit_verify(r->db, &n, err));
-    jw_object(&r->w);
-    jw_kbool(&r->w, "whole", true);
-    jw_ki64(&r->w, "records", n);
-    jw_end_object(&r->w);
-    return RC_OK;
-}
-
 static const struct route rows[] = {
     {"job.list", "GET", "/jobs", PERM(PERM_VIEW), ROUTE_READ, run_list,
      .summary = {"List the jobs, newest first", "ジョブを一覧する"}},
@@ -255,9 +215,5 @@ static const struct route rows[] = {
      .summary = {"What people were told", "通知を一覧する"}, .arg = "notices"},
     {"delivery.list", "GET", "/deliveries", PERM(PERM_VIEW), ROUTE_READ, run_deliveries,
      .summary = {"Each message and its fate", "通知の送信履歴を一覧する"}},
-    {"audit.list", "GET", "/audit", PERM(PERM_ADMIN), ROUTE_READ, run_audit,
-     .summary = {"The audit log, newest first", "監査ログを一覧する"}},
-    {"audit.verify", "POST", "/audit/verify", PERM(PERM_ADMIN), ROUTE_READ, run_verify,
-     .summary = {"Prove that the audit log is whole", "監査ログの完全性を検証する"}},
 };
 ROUTE_SET(routes_job, rows);

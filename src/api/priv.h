@@ -100,6 +100,8 @@ struct api {
     struct stream_client *streams;
     int stream_count;
     struct delays *delays;
+    int64_t anchored;  /* audit record whose head was proven last; by the tick only */
+    bool audit_looked; /* the log was verified after the start */
 };
 
 /* auth.c */
@@ -144,6 +146,17 @@ MUST enum rc group_from_input(struct request *r, const char *ref, int64_t dflt, 
 /* "group": its name, "group_id": its number; both null without one. */
 void view_group_of(struct request *r, int64_t group_id);
 void jw_id(struct json_writer *w, const char *key, int64_t id); /* 0 writes null */
+
+/* audit.c */
+void audit_tick(struct api *api);
+void csv_cell(struct buf *out, const char *s);
+/* from= and to= of the query; all time when absent */
+MUST enum rc r_query_range(const struct request *r, int64_t *ret_from, int64_t *ret_to,
+                           struct err *err);
+
+/* trail.c: before and after of a change, for its audit line */
+void trail_before(struct request *r, struct db *db);
+void trail_after(struct request *r, struct db *db);
 
 /* events.c */
 void events_open(struct api *api, struct http_exchange *x, const struct api_answer *who);

@@ -58,6 +58,12 @@ static enum rc view_user(struct request *r, int64_t id, struct err *err)
     for (size_t i = 0; i < groups.n; i++)
         jw_str(w, groups.v[i].name);
     jw_end_array(w);
+    if (r->for_audit) {
+        char sum[65];
+        sha256_hex(str_from(u.password), sum);
+        sum[16] = '\0';
+        jw_kstr(w, "password_fingerprint", sum);
+    }
     jw_kbool(w, "must_change", u.must_change);
     jw_kbool(w, "disabled", u.disabled);
     jw_kbool(w, "totp", u.totp != NULL);

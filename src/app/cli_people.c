@@ -302,6 +302,39 @@ static int session_remove(struct cli *c, struct err *err)
     return remove_at(c, cli_path(c, "/sessions/", c->args[0], NULL), err);
 }
 
+/* ---- audit ---- */
+/* The last id of an export: its lines begin with it, in either format. */
+static int64_t last_id(struct str body, bool csv)
+{
+    struct str rest = str_trim(body), line = STR(""), part;
+    int64_t id = 0;
+    AUTO(json) struct json *j = NULL;
+    const char *nl = rest.n > 0 ? memrchr(rest.p, '\n', rest.n) : NULL;
+    line = nl ? (struct str){nl + 1, rest.n - (size_t)(nl + 1 - rest.p)} : rest;
+    if (!csv)
+        return json_parse(line, &j, NULL) == RC_OK ? json_i64_or(j, "id", 0) : 0;
+    return str_split(&line, ',', &part) && str_to_i64(part, 1, INT64_MAX, &id) ? id : 0;
+}
+
+static int audit_export(struct cli *c, struct err *err)
+{
+    const char *format = cli_opt(c, "format"), *from = cli_opt(c, "from"), *to = cli_opt(c, "to");
+    bool csv = format && strcmp(format, "csv") == 0;
+    const char *base = cli_path(c, "/audit/export?format=", format ? format : "jsonl", "&from=");
+    base = base ? cli_path(c, base, from ? from : "", "&to=") : NULL;
+    base = base ? cli_path(c, base, to ? to : "", "&after=") : NULL;
+    for (int64_t after = 0;;) {
+        struct str body;
+        const char *path = base ? arena_printf(c->a, "%s%lld", base, (long long)after) : NULL;
+        CLI_TRY(cli_raw(c, "GET", path, STR_NONE, NULL, &body, err));
+        (void)fwrite(body.p, 1, body.n, stdout);
+        int64_t id = last_id(body, csv);
+        if (id <= after) /* the next part is empty: nothing is left */
+            return 0;
+        after = id;
+    }
+}
+
 #define CMD(group_, verb_, args_, min_, max_, en, ja, fn, opts)                                    \
     {                                                                                              \
         .group = group_, .verb = verb_, .args = args_, .min = min_, .max = max_, .help = {en, ja}, \
@@ -359,6 +392,12 @@ static const struct cli_option add_token[] = {
     {"expires", "TIME", {"30d 12h ... [90d]", "有効期間"}},
     {NULL, NULL, {NULL, NULL}}};
 
+static const struct cli_option export_audit[] = {
+    {"format", "F", {"jsonl or csv", "jsonl か csv"}},
+    {"from", "TIME", {"2026-11-01T00:00:00+09:00", "開始日時"}},
+    {"to", "TIME", {"up to, not including", "終了日時（含まない）"}},
+    {NULL, NULL, {NULL, NULL}}};
+
 static const struct cli_command commands[] = {
     CMD("user", "list", "", 0, 0, "list the users", "利用者の一覧", user_list, NULL),
     CMD("user", "show", "LOGIN", 1, 1, "show a user", "利用者を表示", user_show, NULL),
@@ -388,6 +427,8 @@ static const struct cli_command commands[] = {
     CMD("token", "remove", "ID", 1, 1, "remove an API token", "API トークンを削除", token_remove,
         NULL),
     CMD("session", "list", "", 0, 0, "who is signed in", "セッションの一覧", session_list, NULL),
+    CMD("audit", "export", "", 0, 0, "write the audit log to standard output",
+        "監査ログを標準出力に書き出す", audit_export, export_audit),
     CMD("session", "remove", "ID", 1, 1, "end a session", "セッションを終了", session_remove, NULL),
 };
 const struct cli_command_set cli_set_people = {commands, COUNT_OF(commands)};

@@ -236,6 +236,7 @@ static enum rc open_api(struct front_role *r, struct err *err)
     struct api_options o = {.store = r->store,
                             .vault = r->vault,
                             .clock = clock_real(),
+                            .data = r->config->data,
                             .version = INRO_VERSION,
                             .store_url = r->config->database,
                             .wake = wake,

@@ -294,7 +294,13 @@ MUST enum rc db_token_remove_user(struct db *db, int64_t user_id, struct err *er
 MUST enum rc db_audit_add(struct db *db, struct audit *a, struct err *err);
 MUST enum rc db_audit_list(struct db *db, int64_t before, int limit, struct arena *a,
                            struct audit_list *ret, struct err *err);
-/* RC_CORRUPT names the first record that does not fit. */
+MUST enum rc db_audit_page(struct db *db, int64_t after, int limit, struct arena *a,
+                           struct audit_list *ret, struct err *err); /* oldest first */
+MUST enum rc db_audit_get(struct db *db, int64_t id, struct arena *a, struct audit *ret,
+                          struct err *err);
+/* The last record written, as kept apart from the log; id 0 = none. */
+MUST enum rc db_audit_head(struct db *db, int64_t *ret_id, char ret_hash[65], struct err *err);
+/* RC_CORRUPT names the first record that does not fit, or says that the end is missing. */
 MUST enum rc db_audit_verify(struct db *db, int64_t *ret_count, struct err *err);
 
 /* notices */

@@ -2,7 +2,8 @@
  * The audit log. Invariants: ids have no gap but before "system.restore"; hash = SHA-256 (hex) over
  * the former record's hash and all fields, each with its length before it (2^32-1: none), so that
  * no two records have the same bytes; the write lock of the transaction keeps appends of all
- * processes in one row.
+ * processes in one row. The head ("audit_head": id and hash of the last record) stands apart and
+ * the chain goes on from it, so that a cut tail is a gap for ever.
  */
 #include "store/store_priv.h"
 
@@ -60,13 +61,73 @@ static enum rc take_head(void *ctx, const struct val *cols, size_t n, struct err
     return RC_OK;
 }
 
+static enum rc take_head_text(void *ctx, const struct val *cols, size_t n, struct err *err)
+{
+    struct head *h = ctx;
+    struct str rest = str_from(cols[0].s), id;
+    (void)n;
+    bool good = !cols[0].null && str_split(&rest, ':', &id) && rest.n == 64 &&
+                str_to_i64(id, 1, INT64_MAX, &h->id);
+    CHECK(good, err, RC_CORRUPT, BLAME_US,
+          MSG("store.audit_head", "the head of the audit log is damaged; compare it with a backup",
+              "監査ログの先頭情報が壊れています。バックアップと比較してください"));
+    memcpy(h->hash, rest.p, 64);
+    return RC_OK;
+}
+
+/* The head as it was written; of the table only when none was (a log from before it was kept). */
+static enum rc read_head(struct db *db, struct head *h, struct err *err)
+{
+    int64_t rows = 0;
+    *h = (struct head){0};
+    TRY(db_run(db, STMT_META_GET, ARGS(T("audit_head")), take_head_text, h, &rows, err));
+    if (rows == 0)
+        TRY(db_run(db, STMT_AUDIT_HEAD, NULL, 0, take_head, h, &rows, err));
+    return RC_OK;
+}
+
+static enum rc write_head(struct db *db, int64_t id, const char *hash, struct err *err)
+{
+    AUTO(buf) struct buf b = BUF(128);
+    buf_addf(&b, "%lld:", (long long)id);
+    buf_adds(&b, hash);
+    TRY(buf_ok(&b, err));
+    return db_do(db, STMT_META_SET, ARGS(T("audit_head"), T(buf_cstr(&b))), NULL, err);
+}
+
+enum rc db_audit_head(struct db *db, int64_t *ret_id, char ret_hash[65], struct err *err)
+{
+    struct head h;
+    TRY(read_head(db, &h, err));
+    *ret_id = h.id;
+    memcpy(ret_hash, h.hash, sizeof h.hash);
+    return RC_OK;
+}
+
+enum rc db_audit_page(struct db *db, int64_t after, int limit, struct arena *a,
+                      struct audit_list *ret, struct err *err)
+{
+    TRY(limit_ok(limit, err));
+    MANY(db, STMT_AUDIT_PAGE, &audit_map, a, ret, err, I(after), I(limit));
+    return RC_OK;
+}
+
+enum rc db_audit_get(struct db *db, int64_t id, struct arena *a, struct audit *ret, struct err *err)
+{
+    struct audit_list l = {NULL, 0};
+    TRY(db_audit_page(db, id - 1, 1, a, &l, err));
+    if (l.n == 0 || l.v[0].id != id)
+        return not_found(&audit_map, ARGS(I(id)), err);
+    *ret = l.v[0];
+    return RC_OK;
+}
+
 static enum rc add_after(struct db *db, struct audit *a, int64_t after, struct err *err)
 {
-    struct head h = {0};
+    struct head h;
     char hash[65];
-    int64_t rows = 0;
     TRY(db_do(db, STMT_LOCK, ARGS(I(LOCK_AUDIT)), NULL, err));
-    TRY(db_run(db, STMT_AUDIT_HEAD, NULL, 0, take_head, &h, &rows, err));
+    TRY(read_head(db, &h, err));
     struct audit r = *a;
     r.id = (h.id > after ? h.id : after) + 1;
     TRY(record_hash(&r, h.hash, hash, err));
@@ -75,7 +136,7 @@ static enum rc add_after(struct db *db, struct audit *a, int64_t after, struct e
                    T(r.detail), T(r.result), T(h.hash), T(hash)),
               NULL, err));
     a->id = r.id;
-    return RC_OK;
+    return write_head(db, r.id, hash, err);
 }
 
 enum rc db_audit_add(struct db *db, struct audit *a, struct err *err)
@@ -138,6 +199,15 @@ enum rc db_audit_verify(struct db *db, int64_t *ret_count, struct err *err)
             return NOMEM(err);
         TRY(verify_page(db, &h, a, &more, err));
     }
+    struct head kept;
+    TRY(read_head(db, &kept, err));
+    CHECK(kept.id == h.id && strcmp(kept.hash, h.hash) == 0, err, RC_CORRUPT, BLAME_US,
+          MSG("store.audit_cut",
+              "the audit log was cut outside Inro: it ends with record {0}, written were {1}; "
+              "compare it with a backup",
+              "監査ログがInroの外で切り詰められています: 記録 {0} で終わっていますが、{1} "
+              "件書き込まれています。バックアップと比較してください"),
+          NUM(h.id), NUM(kept.id));
     if (ret_count)
         *ret_count = h.id;
     return RC_OK;

@@ -132,6 +132,7 @@ static inline void api_rig_bare(struct api_rig *r)
     struct api_options o = {.store = r->store,
                             .vault = r->vault,
                             .clock = &r->clock,
+                            .data = r->dir,
                             .version = "test",
                             .store_url = r->url,
                             .wake = rig_wake,
