@@ -173,9 +173,11 @@ struct target_ops {
     /* M Puts back what the receipt describes and reloads. Idempotent. */
     enum rc (*undo)(struct ctx *ctx, const void *settings, const void *place,
                     const struct json *receipt, struct err *err);
-    /* Removes backups the receipt names, after the grace period. Optional. */
+    /* Removes the backups the receipt names, once a later deployment stands. `before` is the
+     * receipt of the deployment before (NULL: none is known): a backup of what Inro did not put
+     * there itself is the only copy and stays. Optional. */
     enum rc (*forget)(struct ctx *ctx, const void *settings, const void *place,
-                      const struct json *receipt, struct err *err);
+                      const struct json *receipt, const struct json *before, struct err *err);
     /* M Where to look after apply; n = 0: cannot be looked at (said in the plan). */
     enum rc (*endpoints)(const void *settings, const void *place, struct arena *a,
                          const struct verify_at **ret, size_t *ret_n, struct err *err);

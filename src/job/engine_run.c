@@ -277,6 +277,24 @@ static enum rc begin_step(struct run *r, const struct flow **f, struct err *err)
     return run_json(r, r->job.progress, &r->progress, err);
 }
 
+/* There was not even memory to begin: later again, without waiting for the lease to run out. */
+static void hand_back(struct run *r)
+{
+    int64_t wait = 100 * USEC_PER_MSEC;
+    r->job.state = JOB_READY;
+    for (int i = 0; i < 5; i++, wait *= 2) {
+        AUTO(db) struct db *db = NULL;
+        r->job.run_at = run_now(r) + 2 * USEC_PER_SEC;
+        if (store_begin(r->e->o.store, &db, NULL) == RC_OK &&
+            db_job_save(db, &r->job, NULL) == RC_OK && db_commit(&db, NULL) == RC_OK)
+            return;
+        db_rollback(&db);
+        if (!run_pause(r, wait))
+            break;
+    }
+    log_line(LOG_WARN, "job", "job %lld waits for its lease to run out", (long long)r->job.id);
+}
+
 /* True when the claim goes on with another step. */
 static bool run_step(struct run *r)
 {
@@ -304,6 +322,8 @@ static bool run_step(struct run *r)
             step_failed(r, f, &out, &err);
         go_on = save(r, f, &out, rc == RC_OK ? NULL : &err) == RC_OK &&
                 r->job.state == JOB_RUNNING && !atomic_load(&r->e->dead);
+    } else {
+        hand_back(r);
     }
     end_step(r);
     return go_on;

@@ -118,6 +118,47 @@ static enum rc apply_and_verify(struct run *r, struct deploy *d, struct place *p
     return look_until(r, p->at, p->at_count, d->cert.names.v[0], d->chain.v[0].sha256, err);
 }
 
+enum { TIDY_LOOK = 20, TIDY_MOST = 2 };
+
+/* Receipts of this binding's earlier deployments that stood, newest first. */
+static enum rc earlier(struct run *r, const struct deploy *d, int64_t binding,
+                       const struct json *ret[TIDY_MOST + 1], size_t *ret_n, struct err *err)
+{
+    AUTO(db) struct db *db = NULL;
+    struct deployment_list l;
+    size_t n = 0;
+    TRY(store_read(r->e->o.store, &db, err));
+    TRY(db_deployment_list(db, d->cert.id, d->dep.id, TIDY_LOOK, r->a, &l, err));
+    for (size_t i = 0; i < l.n && n <= TIDY_MOST; i++) {
+        struct deploy_item_list items;
+        TRY(db_item_list(db, l.v[i].id, r->a, &items, err));
+        for (size_t k = 0; k < items.n && n <= TIDY_MOST; k++) {
+            const struct deploy_item *it = &items.v[k];
+            if (it->binding_id == binding && it->receipt &&
+                (it->state == ITEM_VERIFIED || it->state == ITEM_APPLIED))
+                TRY(run_json(r, it->receipt, &ret[n++], err));
+        }
+    }
+    *ret_n = n;
+    return RC_OK;
+}
+
+/* Old keys do not pile up on the target: what earlier deployments backed up goes, once a later one
+ * stands. Best effort; the next two try again. */
+static void tidy(struct run *r, const struct deploy *d, struct place *p, int64_t binding)
+{
+    const struct target_ops *t = p->target.target;
+    const struct json *receipts[TIDY_MOST + 1] = {NULL};
+    struct err err = {0};
+    size_t n = 0;
+    enum rc rc = t->forget ? earlier(r, d, binding, receipts, &n, &err) : RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < n && i < TIDY_MOST; i++)
+        rc = t->forget(&p->ctx, p->target.settings, p->place, receipts[i],
+                       i + 1 < n ? receipts[i + 1] : NULL, &err);
+    if (rc != RC_OK)
+        log_err(LOG_WARN, "job", "removing old backups", &err);
+}
+
 enum rc deploy_item_run(struct run *r, struct deploy *d, struct deploy_item *i, struct err *err)
 {
     struct place p = {0};
@@ -137,6 +178,7 @@ enum rc deploy_item_run(struct run *r, struct deploy *d, struct deploy_item *i, 
                   d->cert.name, p.target.rec.name);
         return fail_item(r, d, &p, i, rc, err);
     }
+    tidy(r, d, &p, i->binding_id);
     i->receipt = r->receipt;
     i->state = p.at_count ? ITEM_VERIFIED : ITEM_APPLIED;
     i->error = NULL;

@@ -204,6 +204,24 @@ static void test_apply_twice_is_once(void **state)
     }
 }
 
+/* The receipt of a deployment that put there what this one found: its "new" is this one's "old". */
+static struct json *receipt_before(const char *receipt)
+{
+    struct json *j = NULL;
+    char *text = strdup(receipt);
+    assert_non_null(text);
+    for (char *p = text; (p = strstr(p, "\"old\":"));) {
+        char *q = strstr(p, "\"new\":");
+        assert_non_null(q);
+        memcpy(p + 1, "new", 3);
+        memcpy(q + 1, "old", 3);
+        p = q + 5;
+    }
+    assert_int_equal(json_parse(str_from(text), &j, NULL), RC_OK);
+    free(text);
+    return j;
+}
+
 static void test_undo_restores_and_forget_cleans(void **state)
 {
     (void)state;
@@ -224,7 +242,13 @@ static void test_undo_restores_and_forget_cleans(void **state)
         assert_int_equal(apply(&r, &err), RC_OK);
         AUTO(json) struct json *j = NULL;
         assert_int_equal(json_parse(str_from(rig_receipt), &j, NULL), RC_OK);
-        assert_int_equal(r.t->forget(&r.ctx, r.settings, r.place, j, &err), RC_OK);
+        size_t with = file_count();
+        /* Nothing says that what was there came from here: its only copy stays. */
+        assert_int_equal(r.t->forget(&r.ctx, r.settings, r.place, j, NULL, &err), RC_OK);
+        assert_int_equal(r.t->forget(&r.ctx, r.settings, r.place, j, j, &err), RC_OK);
+        assert_int_equal(file_count(), with);
+        AUTO(json) struct json *before = receipt_before(rig_receipt);
+        assert_int_equal(r.t->forget(&r.ctx, r.settings, r.place, j, before, &err), RC_OK);
         assert_int_equal(file_count(), n);
         assert_new(&r);
     }

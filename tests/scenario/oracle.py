@@ -87,7 +87,13 @@ def left_over(data, pairs):
     bad = [f"{p} was left behind" for p in glob.glob(f"{data}/**/*.tmp", recursive=True)]
     bad += [f"{p}: a core file" for p in glob.glob(f"{data}/**/core*", recursive=True)]
     for folder in {os.path.dirname(c) for c, _ in pairs}:
-        bad += [f"{p} was left behind" for p in os.listdir(folder) if p.endswith(".inro-new")]
+        names = os.listdir(folder)
+        bad += [f"{folder}/{p} was left behind" for p in names if ".inro-new-" in p]
+        # One of what was there before Inro, one of what the last deployment replaced.
+        backups = [p for p in names if ".inro-bak-" in p]
+        files = {p.split(".inro-bak-")[0] for p in backups}
+        bad += [f"{folder}/{f}: backups pile up: {sorted(backups)}" for f in files
+                if sum(b.startswith(f + ".inro-bak-") for b in backups) > 2]
     return bad
 
 

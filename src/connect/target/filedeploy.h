@@ -64,7 +64,8 @@ MUST enum rc filedeploy_apply(struct ctx *ctx, const void *settings, const void 
 MUST enum rc filedeploy_undo(struct ctx *ctx, const void *settings, const void *place,
                              const struct json *receipt, struct err *err);
 MUST enum rc filedeploy_forget(struct ctx *ctx, const void *settings, const void *place,
-                               const struct json *receipt, struct err *err);
+                               const struct json *receipt, const struct json *before,
+                               struct err *err);
 MUST enum rc filedeploy_endpoints(const void *settings, const void *place, struct arena *a,
                                   const struct verify_at **ret, size_t *ret_n, struct err *err);
 

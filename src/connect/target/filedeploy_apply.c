@@ -318,16 +318,30 @@ enum rc filedeploy_undo(struct ctx *ctx, const void *settings, const void *place
     return fd_run(&d, true, err);
 }
 
+/* Did the deployment before put there what this one backed up? */
+static bool was_ours(const struct fd_file *f, const struct filedeploy *before)
+{
+    for (size_t i = 0; i < before->n; i++)
+        if (strcmp(before->f[i].path, f->path) == 0 &&
+            strcmp(before->f[i].new_sha, f->old_sha) == 0)
+            return true;
+    return !f->existed;
+}
+
 enum rc filedeploy_forget(struct ctx *ctx, const void *settings, const void *place,
-                          const struct json *receipt, struct err *err)
+                          const struct json *receipt, const struct json *before, struct err *err)
 {
     (void)place;
     AUTO(filedeploy) struct filedeploy d = {.ctx = ctx, .set = settings};
+    struct filedeploy b = {0};
     TRY(receipt_read(&d, receipt, err));
+    if (before)
+        TRY(receipt_read(&b, before, err));
     TRY(host_open(ctx, &d.set->host, &d.host, err));
     for (size_t i = 0; i < d.n; i++) {
         TRY(d.host->ops->unlink(d.host, d.f[i].temp, err));
-        TRY(d.host->ops->unlink(d.host, d.f[i].backup, err));
+        if (was_ours(&d.f[i], &b))
+            TRY(d.host->ops->unlink(d.host, d.f[i].backup, err));
     }
     return RC_OK;
 }

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -40,6 +41,8 @@ static struct world {
     enum blame ca_blame;
     int ca_fail_times;                   /* -1 = always */
     int apply_fails_at, verify_fails_at; /* port index, -1 = none */
+    atomic_bool hold;                    /* apply waits while it is set */
+    atomic_int held;                     /* how many wait there */
     char subject[4096], body[65536];
 } world = {.lock = PTHREAD_MUTEX_INITIALIZER, .apply_fails_at = -1, .verify_fails_at = -1};
 
@@ -70,7 +73,10 @@ static enum rc issue_now(struct ctx *ctx, const struct ca_order *o, struct ca_st
     TRY(cert_issue(world.ca_key, (struct str){world.ca_der, world.ca_der_len}, o->spki, &s, &der,
                    err));
     cert_to_pem(buf_str(&der), &pem);
+    TRY(buf_ok(&pem, err));
     ret->chain_pem = str_from(arena_strdup(ctx->arena, buf_cstr(&pem)));
+    if (!ret->chain_pem.p)
+        return NOMEM(err);
     ret->verdict = CA_DONE;
     world.issued++;
     return RC_OK;
@@ -111,10 +117,11 @@ static enum rc ca_roots_fake(struct ctx *ctx, const void *settings, const struct
                              struct str *ret_pem, bool *ret_any, struct err *err)
 {
     AUTO(buf) struct buf pem = BUF(8192);
-    (void)settings, (void)state, (void)ret_any, (void)err;
+    (void)settings, (void)state, (void)ret_any;
     cert_to_pem((struct str){world.ca_der, world.ca_der_len}, &pem);
+    TRY(buf_ok(&pem, err));
     *ret_pem = str_from(arena_strdup(ctx->arena, buf_cstr(&pem)));
-    return RC_OK;
+    return ret_pem->p ? RC_OK : NOMEM(err);
 }
 static const struct ca_ops fake_ca = {
     .head = HEAD("fake", 0), .step = ca_step_fake, .roots = ca_roots_fake};
@@ -160,6 +167,11 @@ static enum rc apply_fake(struct ctx *ctx, const void *s, const void *place, con
     (void)s;
     if (!receipt) /* what was there before */
         TRY(ctx->receipt_save(ctx, "{\"old\":true}", err));
+    atomic_fetch_add(&world.held, 1);
+    while (atomic_load(&world.hold) && !(ctx->cancel && atomic_load(ctx->cancel)))
+        usleep(1000);
+    atomic_fetch_sub(&world.held, 1);
+    TRY(ctx_alive(ctx, err));
     world.applied++;
     if (world.apply_fails_at == i)
         return FAIL(err, RC_REMOTE, BLAME_INPUT,
@@ -184,7 +196,9 @@ static enum rc endpoints_fake(const void *s, const void *place, struct arena *a,
                               const struct verify_at **ret, size_t *ret_n, struct err *err)
 {
     struct verify_at *v = ARENA_NEW(a, struct verify_at);
-    (void)s, (void)err;
+    (void)s;
+    if (!v)
+        return NOMEM(err);
     v->host = "127.0.0.1";
     v->port = ((const struct fake_place *)place)->port;
     *ret = v;
@@ -335,18 +349,20 @@ static void rig_end(struct rig *r)
     (void)rmdir(r->dir);
 }
 
-static struct engine *rig_engine(struct rig *r, int64_t die_after, bool schedule)
+/* before: owner of an engine that is gone, or NULL. */
+static struct engine *rig_engine_of(struct store *store, const char *owner, const char *before,
+                                    int64_t die_after, bool schedule)
 {
     static const char *const allow[] = {"127.0.0.0/8"};
     struct engine *e = NULL;
     struct engine_options o = {
-        .store = r->store,
+        .store = store,
         .vault = &the_vault,
         .clock = clock_real(),
         .egress = {.allow = allow, .allow_count = 1},
         .threads = 4,
-        .owner = "test",
-        .before = "test",
+        .owner = owner,
+        .before = before,
         .probe = probe_fake,
         .lookup = {find_ca, find_solver, find_target, find_notifier},
         .die_after_saves = die_after,
@@ -354,6 +370,12 @@ static struct engine *rig_engine(struct rig *r, int64_t die_after, bool schedule
     };
     OK(engine_create(&o, &e, err));
     return e;
+}
+
+static inline struct engine *rig_engine(struct rig *r, int64_t die_after, bool schedule)
+{
+    /* What a killed engine held is free. */
+    return rig_engine_of(r->store, "test", "test", die_after, schedule);
 }
 
 static int64_t rig_issue(struct rig *r, const char *reason)
@@ -367,7 +389,7 @@ static int64_t rig_issue(struct rig *r, const char *reason)
     return job;
 }
 
-static struct job rig_job(struct rig *r, int64_t id)
+static inline struct job rig_job(struct rig *r, int64_t id)
 {
     struct db *db = NULL;
     struct job j = {0};
@@ -377,7 +399,7 @@ static struct job rig_job(struct rig *r, int64_t id)
     return j;
 }
 
-static struct cert rig_cert(struct rig *r)
+static inline struct cert rig_cert(struct rig *r)
 {
     struct db *db = NULL;
     struct cert c = {0};
@@ -412,6 +434,27 @@ static bool rig_quiet(struct rig *r, int seconds)
         usleep(10000);
     }
     return false;
+}
+
+static inline void check_deployed(struct rig *r, int targets)
+{
+    struct db *db = NULL;
+    struct binding_list b;
+    struct cert_version v;
+    struct cert c = rig_cert(r);
+    assert_true(c.current_id != 0);
+    OK(store_read(r->store, &db, err));
+    OK(db_version_get(db, c.current_id, r->a, &v, err));
+    OK(db_binding_list(db, r->cert, 0, r->a, &b, err));
+    db_rollback(&db);
+    assert_int_equal(b.n, targets);
+    for (int i = 0; i < targets; i++) {
+        char hex[65];
+        assert_int_equal(b.v[i].version_id, c.current_id);
+        assert_string_equal(b.v[i].state, "deployed");
+        sha256_hex((struct str){world.served[i], world.served_len[i]}, hex);
+        assert_string_equal(hex, v.sha256);
+    }
 }
 
 #endif

@@ -25,27 +25,6 @@ static void test_issue_without_targets(void **state)
     rig_end(&r);
 }
 
-static void check_deployed(struct rig *r, int targets)
-{
-    struct db *db = NULL;
-    struct binding_list b;
-    struct cert_version v;
-    struct cert c = rig_cert(r);
-    assert_true(c.current_id != 0);
-    OK(store_read(r->store, &db, err));
-    OK(db_version_get(db, c.current_id, r->a, &v, err));
-    OK(db_binding_list(db, r->cert, 0, r->a, &b, err));
-    db_rollback(&db);
-    assert_int_equal(b.n, targets);
-    for (int i = 0; i < targets; i++) {
-        char hex[65];
-        assert_int_equal(b.v[i].version_id, c.current_id);
-        assert_string_equal(b.v[i].state, "deployed");
-        sha256_hex((struct str){world.served[i], world.served_len[i]}, hex);
-        assert_string_equal(hex, v.sha256);
-    }
-}
-
 static void test_issue_and_deploy(void **state)
 {
     struct rig r;
