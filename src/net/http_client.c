@@ -37,7 +37,8 @@ struct transfer {
     struct arena *arena;
     const struct http_request *req;
     struct buf headers, body;
-    bool too_big, too_slow;
+    size_t too_big; /* the limit that was passed */
+    bool too_slow;
     int64_t deadline;
     int64_t begun; /* when the answer's first byte came */
 };
@@ -56,7 +57,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
     if (!t->begun)
         t->begun = clock_mono(clock_real());
     if (t->headers.len + n > HEADER_MAX) {
-        t->too_big = true;
+        t->too_big = HEADER_MAX;
         return 0;
     }
     buf_add(&t->headers, p, n);
@@ -70,7 +71,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
     if (t->req->on_data)
         return t->req->on_data(t->req->on_data_ctx, (struct str){p, n}) ? n : 0;
     if (t->body.len + n > t->body.max) {
-        t->too_big = true;
+        t->too_big = t->body.max;
         return 0;
     }
     buf_add(&t->body, p, n);
@@ -191,9 +192,10 @@ static enum rc pin_addresses(struct http_client *c, const struct url *u, int64_t
     if (pin->until > now)
         return RC_OK;
     TRY(egress_resolve(c->policy, u->host, u->port, deadline, a, &addrs, &n, err));
+    if (strchr(u->host, ':')) /* libcurl takes no such entry, and dials the literal as it is */
+        return RC_OK;
     AUTO(buf) struct buf entry = BUF(8192);
-    bool literal = strchr(u->host, ':') != NULL;
-    buf_addf(&entry, "%s%s%s:%d:", literal ? "[" : "", u->host, literal ? "]" : "", u->port);
+    buf_addf(&entry, "%s:%d:", u->host, u->port);
     for (size_t i = 0; i < n; i++) {
         bool v6 = strchr(addrs[i].text, ':') != NULL;
         buf_addf(&entry, "%s%s%s%s", i ? "," : "", v6 ? "[" : "", addrs[i].text, v6 ? "]" : "");
@@ -280,7 +282,7 @@ static enum rc transfer_failed(const struct http_client *c, CURLcode code, const
         return FAIL(err, RC_REMOTE, BLAME_REMOTE,
                     MSG("net.http.big", "{0} sent more than {1} bytes; the answer was cut off",
                         "{0} の応答が {1} バイトを超えたため打ち切りました"),
-                    host, NUM(t->body.max));
+                    host, NUM(t->too_big));
     if (t->too_slow)
         return FAIL(err, RC_TIMEOUT, BLAME_REMOTE,
                     MSG("net.http.drip", "{0} sends its answer too slowly; it was cut off",
@@ -311,6 +313,7 @@ static enum rc transfer_failed(const struct http_client *c, CURLcode code, const
                     host, why);
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_HTTP2:
+    case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9: the scheme was checked before */
     case CURLE_GOT_NOTHING:
     case CURLE_PARTIAL_FILE:
     case CURLE_BAD_CONTENT_ENCODING:
@@ -377,6 +380,18 @@ static enum rc perform(struct http_client *c, struct transfer *t, const char *ho
     return RC_OK;
 }
 
+static enum rc check_headers(const struct http_request *r, struct err *err)
+{
+    bool ok = !r->content_type || header_ok(r->content_type);
+    for (size_t i = 0; i < r->header_count; i++)
+        ok = ok && header_ok(r->headers[i].name) && header_ok(r->headers[i].value);
+    CHECK(ok, err, RC_INPUT, BLAME_INPUT,
+          MSG("net.http.header", "a header for {0} is missing or holds a line break",
+              "{0} へのヘッダーが欠けているか、改行を含んでいます"),
+          r->url);
+    return RC_OK;
+}
+
 enum rc http_do(struct http_client *c, const struct http_request *req, struct arena *a,
                 struct http_response *ret, struct err *err)
 {
@@ -393,6 +408,7 @@ enum rc http_do(struct http_client *c, const struct http_request *req, struct ar
           BLAME_INPUT,
           MSG("net.http.scheme", "only https is allowed, not {0}", "https 以外({0})は使えません"),
           req->url);
+    TRY(check_headers(req, err));
     if (!c->unix_socket)
         TRY(pin_addresses(c, &u, t.deadline, a, err));
     enum rc rc = perform(c, &t, u.host, &r.status, err);

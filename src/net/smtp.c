@@ -9,7 +9,8 @@
 
 struct mail {
     struct str rest;
-    char reply[512]; /* the last line */
+    char reply[512];   /* the last line */
+    char refusal[512]; /* the last one that was a no; QUIT's answer comes after it */
     const struct smtp_mail *m;
 };
 
@@ -27,7 +28,9 @@ static size_t on_reply(char *p, size_t size, size_t n, void *arg)
 {
     struct mail *m = arg;
     struct str line = str_trim((struct str){p, size * n});
-    (void)snprintf(m->reply, sizeof m->reply, "%.*s", (int)(line.n > 400 ? 400 : line.n), line.p);
+    bool no = line.n && (line.p[0] == '4' || line.p[0] == '5');
+    (void)snprintf(no ? m->refusal : m->reply, sizeof m->reply, "%.*s",
+                   (int)(line.n > 400 ? 400 : line.n), line.p);
     return size * n;
 }
 
@@ -68,9 +71,14 @@ static enum rc smtp_failed(CURLcode code, const char *text, const struct mail *m
                            struct err *err)
 {
     const struct smtp_mail *m = mail->m;
-    const char *said = mail->reply[0] ? mail->reply : text;
+    const char *said = mail->refusal[0] ? mail->refusal : text;
     enum rc rc;
-    if (code == CURLE_USE_SSL_FAILED)
+    if (code == CURLE_ABORTED_BY_CALLBACK)
+        rc = FAIL(err, RC_CANCELLED, BLAME_US,
+                  MSG("net.smtp.cancelled", "the mail to {0} was stopped",
+                      "{0} へのメール送信は中止されました"),
+                  m->host);
+    else if (code == CURLE_USE_SSL_FAILED)
         rc = FAIL(err, RC_TLS, BLAME_REMOTE,
                   MSG("net.smtp.tls", "{0} offers no STARTTLS; nothing was sent in clear",
                       "{0} は STARTTLS を提供していません。平文では送信しません"),
@@ -95,13 +103,13 @@ static enum rc smtp_failed(CURLcode code, const char *text, const struct mail *m
             err, RC_TIMEOUT, BLAME_NETWORK,
             MSG("net.smtp.timeout", "{0} did not answer in time", "{0} が時間内に応答しません"),
             m->host);
-    else if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST || !mail->reply[0])
+    else if (!mail->refusal[0])
         rc =
             FAIL(err, RC_NET, BLAME_NETWORK,
                  MSG("net.smtp.connect", "{0} cannot be reached: {1}", "{0} に接続できません: {1}"),
                  m->host, text);
     else
-        rc = FAIL(err, RC_REMOTE, mail->reply[0] == '5' ? BLAME_INPUT : BLAME_REMOTE,
+        rc = FAIL(err, RC_REMOTE, mail->refusal[0] == '5' ? BLAME_INPUT : BLAME_REMOTE,
                   MSG("net.smtp.refused", "{0} does not take the mail: {1}",
                       "{0} がメールを受け付けません: {1}"),
                   m->host, said);
@@ -159,14 +167,20 @@ static enum rc make_lists(const struct smtp_mail *m, struct arena *a, struct cur
         bool v6 = strchr(addrs[i].text, ':') != NULL;
         buf_addf(&pin, "%s%s%s%s", i ? "," : "", v6 ? "[" : "", addrs[i].text, v6 ? "]" : "");
     }
-    *ret_resolve = curl_slist_append(NULL, buf_cstr(&pin));
+    TRY(buf_ok(&pin, err));
+    /* libcurl takes no entry for an IPv6 literal, and dials it as it is. */
+    if (!strchr(m->host, ':')) {
+        *ret_resolve = curl_slist_append(NULL, buf_cstr(&pin));
+        if (!*ret_resolve)
+            return NOMEM(err);
+    }
     for (size_t i = 0; i < m->to_count; i++) {
         struct curl_slist *more = curl_slist_append(*ret_to, m->to[i]);
         if (!more)
             return NOMEM(err);
         *ret_to = more;
     }
-    return *ret_resolve ? buf_ok(&pin, err) : NOMEM(err);
+    return RC_OK;
 }
 
 enum rc smtp_send(const struct smtp_mail *m, struct arena *a, const char **ret_reply,
@@ -178,8 +192,10 @@ enum rc smtp_send(const struct smtp_mail *m, struct arena *a, const char **ret_r
     TRY(check_addresses(m, err));
     enum rc rc = make_lists(m, a, &to, &resolve, err);
     CURL *h = rc == RC_OK ? curl_easy_init() : NULL;
-    const char *url = arena_printf(a, "%s://%s:%d/%s", m->security == SMTP_TLS ? "smtps" : "smtp",
-                                   m->host, m->port, m->helo ? m->helo : "localhost");
+    bool literal = strchr(m->host, ':') != NULL;
+    const char *url = arena_printf(
+        a, "%s://%s%s%s:%d/%s", m->security == SMTP_TLS ? "smtps" : "smtp", literal ? "[" : "",
+        m->host, literal ? "]" : "", m->port, m->helo ? m->helo : "localhost");
     if (rc == RC_OK && (!h || !url || !set_mail(h, &mail, url, to, resolve, error)))
         rc = NOMEM(err);
     if (rc == RC_OK) {

@@ -9,6 +9,7 @@
 #include <libssh/libssh.h>
 #include <libssh/sftp.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -17,6 +18,8 @@
 struct ssh {
     ssh_session session;
     sftp_session sftp; /* opened when first needed */
+    int fd;            /* libssh leaves a socket it was given open, but for some errors */
+    ino_t inode;
     char *host;
     int64_t deadline;
     const atomic_bool *cancel;
@@ -170,6 +173,7 @@ static enum rc connect_session(const struct ssh_options *o, struct ssh **ret, st
     struct ssh *s = mem_alloc(sizeof *s);
     if (!s)
         return NOMEM(err);
+    s->fd = -1;
     s->deadline = o->deadline;
     s->cancel = o->cancel;
     s->host = mem_strdup(o->host);
@@ -178,7 +182,9 @@ static enum rc connect_session(const struct ssh_options *o, struct ssh **ret, st
         ssh_close(s);
         return NOMEM(err);
     }
-    (void)fd_take(&fd); /* the session's now */
+    struct stat st;
+    s->inode = fstat(fd, &st) == 0 ? st.st_ino : 0;
+    s->fd = fd_take(&fd);
     if (ssh_connect(s->session) != SSH_OK) {
         enum rc rc = FAIL(err, RC_NET, BLAME_NETWORK,
                           MSG("net.ssh.connect", "no SSH session with {0}: {1}",
@@ -215,6 +221,14 @@ enum rc ssh_fingerprint(const struct ssh_options *o, char ret[80], struct err *e
     return rc;
 }
 
+/* The number may be another file's by now; the inode tells. */
+static void close_socket(const struct ssh *s)
+{
+    struct stat st;
+    if (s->fd >= 0 && fstat(s->fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == s->inode)
+        close(s->fd);
+}
+
 void ssh_close(struct ssh *s)
 {
     if (!s)
@@ -225,6 +239,7 @@ void ssh_close(struct ssh *s)
         ssh_disconnect(s->session);
         ssh_free(s->session);
     }
+    close_socket(s);
     mem_free(s->host);
     mem_free(s);
 }

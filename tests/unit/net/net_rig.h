@@ -96,7 +96,7 @@ static inline void *rig_serve(void *arg)
         int fd = accept4(p->fd, NULL, NULL, SOCK_CLOEXEC);
         if (fd < 0)
             return NULL;
-        struct timeval tv = {10, 0}; /* no script waits for ever */
+        struct timeval tv = {5, 0}; /* no script waits for ever */
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
         atomic_fetch_add(&p->accepted, 1);
