@@ -335,6 +335,35 @@ static int audit_export(struct cli *c, struct err *err)
     }
 }
 
+static int audit_forward(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    AUTO(buf) struct buf b = BUF((size_t)1 << 20);
+    struct json_writer w = JSON_WRITER(&b);
+    const char *host = cli_opt(c, "host"), *ca = cli_opt(c, "ca-pem-file");
+    int64_t port = 0;
+    if (cli_opt(c, "off"))
+        return remove_at(c, "/settings/syslog", err);
+    if (!host) {
+        CLI_TRY(cli_call(c, "GET", "/settings/syslog", STR_NONE, &j, err));
+        return cli_show(c, j);
+    }
+    jw_object(&w);
+    jw_kstr(&w, "host", host);
+    if (cli_opt(c, "port") && str_to_i64(str_from(cli_opt(c, "port")), INT32_MIN, INT32_MAX, &port))
+        jw_ki64(&w, "port", port);
+    put_text(c, &w, "security", "security");
+    if (ca) {
+        struct str text;
+        CLI_TRY(cli_file(c, ca, false, &text, err));
+        jw_key(&w, "ca_pem");
+        jw_strn(&w, text);
+    }
+    jw_end_object(&w);
+    CLI_TRY(change(c, "PUT", "/settings/syslog", &b, &j, err));
+    return cli_show(c, j);
+}
+
 #define CMD(group_, verb_, args_, min_, max_, en, ja, fn, opts)                                    \
     {                                                                                              \
         .group = group_, .verb = verb_, .args = args_, .min = min_, .max = max_, .help = {en, ja}, \
@@ -398,6 +427,14 @@ static const struct cli_option export_audit[] = {
     {"to", "TIME", {"up to, not including", "終了日時（含まない）"}},
     {NULL, NULL, {NULL, NULL}}};
 
+static const struct cli_option forward_audit[] = {
+    {"host", "H", {"syslog server (RFC 5424)", "syslog サーバー"}},
+    {"port", "P", {"[6514]", "ポート"}},
+    {"security", "S", {"tls or plain [tls]", "tls か plain"}},
+    {"ca-pem-file", "F", {"roots of the server", "サーバーの信頼ルート"}},
+    {"off", NULL, {"stop forwarding", "転送をやめる"}},
+    {NULL, NULL, {NULL, NULL}}};
+
 static const struct cli_command commands[] = {
     CMD("user", "list", "", 0, 0, "list the users", "利用者の一覧", user_list, NULL),
     CMD("user", "show", "LOGIN", 1, 1, "show a user", "利用者を表示", user_show, NULL),
@@ -429,6 +466,8 @@ static const struct cli_command commands[] = {
     CMD("session", "list", "", 0, 0, "who is signed in", "セッションの一覧", session_list, NULL),
     CMD("audit", "export", "", 0, 0, "write the audit log to standard output",
         "監査ログを標準出力に書き出す", audit_export, export_audit),
+    CMD("audit", "forward", "[--host H]", 0, 0, "forward to syslog; alone: how it stands",
+        "syslog への転送（指定なしは状態表示）", audit_forward, forward_audit),
     CMD("session", "remove", "ID", 1, 1, "end a session", "セッションを終了", session_remove, NULL),
 };
 const struct cli_command_set cli_set_people = {commands, COUNT_OF(commands)};

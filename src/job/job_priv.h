@@ -129,7 +129,7 @@ struct flow {
 };
 
 extern const struct flow flow_issue, flow_deploy, flow_plan, flow_watch, flow_schedule, flow_notify,
-    flow_check, flow_notify_test, flow_revoke, flow_vendor_mail;
+    flow_check, flow_notify_test, flow_revoke, flow_syslog, flow_vendor_mail;
 
 /* ---- engine_run.c ---- */
 void run_job(struct run *r);

@@ -212,6 +212,7 @@ static const struct body_row bodies[] = {
     {"session.password", "{\"old\":\"a\",\"new\":\"b\"}"},
     {"session.prove", "{\"password\":\"a\"}"},
     {"session.totp_confirm", "{\"code\":\"000000\"}"},
+    {"syslog.set", "{\"host\":\"log.example\"}"},
     {"target.create", "{\"name\":\"n\",\"type\":\"files\"}"},
     {"target.update", "{\"name\":\"n\"}"},
     {"token.create", "{\"name\":\"n\"}"},
