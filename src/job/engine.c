@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "job/job_priv.h"
+#include "job/syslog.h"
 
 enum { STACK = 512 * 1024, THREADS = 16, THREADS_MAX = 256, CAP = 8 };
 
@@ -233,6 +234,8 @@ static enum rc add_schedule(struct engine *e, struct err *err)
     if (!e->o.no_schedule)
         TRY(add_job(db, "schedule", "system", "tick", "schedule", NULL, NULL, now, NULL, NULL,
                     err));
+    if (!e->o.no_schedule)
+        TRY(job_keep_syslog(db, now, err));
     return db_commit(&db, err);
 }
 

@@ -10,8 +10,8 @@
 #include "model/policy.h"
 
 static const struct flow *const flows[] = {
-    &flow_issue,  &flow_deploy, &flow_plan,        &flow_watch,  &flow_schedule,
-    &flow_notify, &flow_check,  &flow_notify_test, &flow_revoke, &flow_vendor_mail};
+    &flow_issue, &flow_deploy,      &flow_plan,   &flow_watch,       &flow_schedule, &flow_notify,
+    &flow_check, &flow_notify_test, &flow_revoke, &flow_vendor_mail, &flow_syslog};
 
 static const struct flow *flow_find(const char *kind)
 {

@@ -36,6 +36,16 @@ enum rc job_request_syslog(struct db *db, int64_t now, int64_t *ret_job, struct 
     return add_job(db, "syslog", "system", "send", "syslog", NULL, NULL, now, ret_job, NULL, err);
 }
 
+enum rc job_keep_syslog(struct db *db, int64_t now, struct err *err)
+{
+    const char *text = NULL;
+    AUTO(arena) struct arena *a = arena_create(0);
+    if (!a)
+        return NOMEM(err);
+    TRY(db_meta_get(db, SYSLOG_META, a, &text, err));
+    return text && *text ? job_request_syslog(db, now, NULL, err) : RC_OK;
+}
+
 static void put_record(const struct audit *a, const char *hostname, struct buf *out)
 {
     static const char *const names[] = {"id", "actor", "origin", "subject", "result", "hash", NULL};

@@ -14,5 +14,7 @@ extern const struct field syslog_fields[];
 
 /* Makes the persistent job when the settings are there; it ends by itself when they are gone. */
 MUST enum rc job_request_syslog(struct db *db, int64_t now, int64_t *ret_job, struct err *err);
+/* At the start of a worker: the job, if forwarding is on. */
+MUST enum rc job_keep_syslog(struct db *db, int64_t now, struct err *err);
 
 #endif
