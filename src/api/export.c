@@ -26,8 +26,10 @@ static enum rc find_version(struct request *r, int64_t id, struct cert *ret_c,
     return rc;
 }
 
-static const struct field_choice plain_formats[] = {
-    {"pem", {"PEM", "PEM"}}, {"der", {"DER", "DER"}}, {"pkcs7", {"PKCS#7", "PKCS#7"}}, {NULL}};
+static const struct field_choice plain_formats[] = {{"pem", {"PEM", "PEM"}},
+                                                    {"der", {"DER", "DER"}},
+                                                    {"pkcs7", {"PKCS#7", "PKCS#7"}},
+                                                    {NULL, {NULL, NULL}}};
 
 static enum rc run_export(struct request *r, struct err *err)
 {
@@ -67,7 +69,7 @@ static const struct field_choice key_formats[] = {
     {"pkcs12", {"PKCS#12 (.p12, .pfx)", "PKCS#12（.p12、.pfx）"}},
     {"jks", {"Java key store (JKS)", "Java キーストア（JKS）"}},
     {"pem", {"PEM with an encrypted key", "PEM（鍵は暗号化）"}},
-    {NULL}};
+    {NULL, {NULL, NULL}}};
 static const struct field export_fields[] = {
     FIELD_ENUM(struct export_in, format, .flags = FIELD_REQUIRED, .choices = key_formats,
                .label = {"Format", "形式"}),
