@@ -14,7 +14,7 @@
 
 enum { STACK = 512 * 1024, THREADS = 16, THREADS_MAX = 256, CAP = 8 };
 
-static void after(struct timespec *ts, int64_t usec)
+void engine_after(struct timespec *ts, int64_t usec)
 {
     (void)clock_gettime(CLOCK_MONOTONIC, ts);
     int64_t ns = ts->tv_nsec + (usec % USEC_PER_SEC) * 1000;
@@ -26,7 +26,7 @@ bool run_pause(struct run *r, int64_t usec)
 {
     struct timespec until;
     struct engine *e = r->e;
-    after(&until, usec);
+    engine_after(&until, usec);
     pthread_mutex_lock(&e->lock);
     int rc = 0;
     while (rc == 0 && !atomic_load(&r->w->cancel) && !atomic_load(&e->dead))
@@ -40,40 +40,66 @@ static bool over(struct engine *e)
     return atomic_load(&e->stop) || atomic_load(&e->dead);
 }
 
-/* Until there may be work: woken, due at `next`, or IDLE_MAX_USEC later. seen: wakes so far. */
-static void idle(struct engine *e, int64_t next, uint64_t seen)
+/* As long as the leader may sleep: until something is due, or IDLE_MAX_USEC. With the lock held. */
+static void sleep_until(const struct engine *e, struct timespec *ts)
 {
+    int64_t wait = e->next_at > 0 ? e->next_at - clock_now(e->o.clock) : IDLE_MAX_USEC;
+    engine_after(ts, wait < 0 ? 0 : wait > IDLE_MAX_USEC ? IDLE_MAX_USEC : wait);
+}
+
+/*
+ * Many wakes in a row are one: a look in vain costs the more, the more work waits for its turn.
+ * With the lock held.
+ */
+static void rest(struct engine *e)
+{
+    struct timespec until;
+    int rc = 0;
+    int64_t left = e->vain_at + LOOK_USEC - clock_mono(e->o.clock);
+    if (e->vain_at == 0 || left <= 0 || left > LOOK_USEC)
+        return;
+    engine_after(&until, left);
+    while (rc == 0 && !over(e))
+        rc = pthread_cond_timedwait(&e->leader, &e->lock, &until);
+}
+
+/* Until there may be work for this thread: only the leader goes, and another takes its place. */
+static void idle(struct engine *e)
+{
+    struct timespec until;
     pthread_mutex_lock(&e->lock);
-    if (e->led && next > 0 && next < e->leader_until) {
-        /* The leader would sleep past it. */
-        seen = ++e->wakes;
-        pthread_cond_signal(&e->leader);
-    }
-    while (e->led && !over(e) && e->wakes == seen)
+    while (e->led && !over(e))
         pthread_cond_wait(&e->follower, &e->lock);
-    if (!over(e) && e->wakes == seen && !e->led) {
-        int64_t wait = next > 0 ? next - clock_now(e->o.clock) : IDLE_MAX_USEC;
-        wait = wait < 0 ? 0 : wait > IDLE_MAX_USEC ? IDLE_MAX_USEC : wait;
-        struct timespec until;
-        after(&until, wait);
-        e->led = true;
-        e->leader_until = clock_now(e->o.clock) + wait;
-        int rc = 0;
-        while (rc == 0 && !over(e) && e->wakes == seen)
-            rc = pthread_cond_timedwait(&e->leader, &e->lock, &until);
-        e->led = false;
-        pthread_cond_signal(&e->follower);
+    e->led = true;
+    bool due = false;
+    while (!due && !over(e) && e->wakes == e->taken) {
+        sleep_until(e, &until);
+        due = pthread_cond_timedwait(&e->leader, &e->lock, &until) == ETIMEDOUT;
     }
+    if (due) {
+        e->more = true;
+        e->next_at = 0; /* the look will tell */
+    } else {
+        rest(e);
+    }
+    e->taken = e->wakes;
+    e->led = false;
+    pthread_cond_signal(&e->follower);
     pthread_mutex_unlock(&e->lock);
+}
+
+/* With the lock held. */
+static void wake_one(struct engine *e)
+{
+    e->wakes++;
+    pthread_cond_signal(&e->leader);
 }
 
 void engine_wake(struct engine *e)
 {
     pthread_mutex_lock(&e->lock);
-    e->wakes++;
-    pthread_cond_signal(&e->leader);
-    if (!e->led)
-        pthread_cond_signal(&e->follower);
+    wake_one(e);
+    e->more = true;
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -130,40 +156,68 @@ static void run_claimed(struct worker *w, struct job *j, struct arena *keep)
     leave(w);
 }
 
-/* One try for work; *ret_next is when to look again. */
-static enum rc try_once(struct worker *w, int64_t *ret_next)
+/*
+ * There may be more than what was just claimed: the next idle thread has a look meanwhile, unless
+ * one has looked in vain already. What a job that ends makes possible, its own thread takes up.
+ */
+static void pass_on(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    if (e->more)
+        wake_one(e);
+    pthread_mutex_unlock(&e->lock);
+}
+
+/*
+ * next: when something will be due, 0 = nothing; seen: wakes when the look began. Looks overlap:
+ * what an older one did not see must not erase what a newer one saw.
+ */
+static void looked_in_vain(struct engine *e, int64_t next, uint64_t seen)
+{
+    pthread_mutex_lock(&e->lock);
+    if (e->wakes == seen)
+        e->more = false;
+    e->vain_at = clock_mono(e->o.clock);
+    if (next > 0 && (e->next_at == 0 || next < e->next_at)) {
+        e->next_at = next;
+        pthread_cond_signal(&e->leader);
+    }
+    pthread_mutex_unlock(&e->lock);
+}
+
+/* False when there is nothing to do now. */
+static bool try_once(struct worker *w)
 {
     struct engine *e = w->e;
     struct err err;
     struct job j;
+    int64_t next = 0;
     AUTO(arena) struct arena *keep = arena_create(0);
-    if (!keep)
-        return RC_NOMEM;
-    enum rc rc = db_job_claim(e->o.store, e->o.owner, clock_now(e->o.clock), LEASE_USEC,
-                              e->o.cap_max, keep, &j, ret_next, &err);
+    pthread_mutex_lock(&e->lock);
+    uint64_t seen = e->wakes;
+    pthread_mutex_unlock(&e->lock);
+    enum rc rc = keep ? db_job_claim(e->o.store, e->o.owner, clock_now(e->o.clock), LEASE_USEC,
+                                     e->o.cap_max, keep, &j, &next, &err)
+                      : NOMEM(&err);
     if (rc == RC_OK) {
-        /* There may be more: the next idle thread has a look meanwhile. */
-        engine_wake(e);
+        pass_on(e);
         run_claimed(w, &j, keep);
-    } else if (rc != RC_NOT_FOUND) {
-        log_err(LOG_ERROR, "job", "claiming work", &err);
-        *ret_next = clock_now(e->o.clock) + USEC_PER_SEC;
+        return true;
     }
-    return rc;
+    if (rc != RC_NOT_FOUND) {
+        log_err(LOG_ERROR, "job", "claiming work", &err);
+        next = clock_now(e->o.clock) + USEC_PER_SEC;
+    }
+    looked_in_vain(e, next, seen);
+    return false;
 }
 
 static void *worker_run(void *arg)
 {
     struct worker *w = arg;
-    struct engine *e = w->e;
-    while (!over(e)) {
-        pthread_mutex_lock(&e->lock);
-        uint64_t seen = e->wakes;
-        pthread_mutex_unlock(&e->lock);
-        int64_t next = 0;
-        if (try_once(w, &next) != RC_OK)
-            idle(e, next, seen);
-    }
+    while (!over(w->e))
+        if (!try_once(w))
+            idle(w->e);
     http_drop(w);
     return NULL;
 }
@@ -196,7 +250,7 @@ static void *keeper_run(void *arg)
     struct engine *e = arg;
     while (!atomic_load(&e->dead)) {
         struct timespec until;
-        after(&until, IDLE_MAX_USEC);
+        engine_after(&until, IDLE_MAX_USEC);
         pthread_mutex_lock(&e->lock);
         int rc = 0;
         while (rc == 0 && !over(e))
@@ -214,7 +268,7 @@ static void *keeper_run(void *arg)
         }
         bool end = over(e) && !busy;
         if (over(e) && busy) {
-            after(&until, 200 * USEC_PER_MSEC);
+            engine_after(&until, 200 * USEC_PER_MSEC);
             (void)pthread_cond_timedwait(&e->leader, &e->lock, &until);
         }
         pthread_mutex_unlock(&e->lock);
@@ -265,6 +319,8 @@ static enum rc start_threads(struct engine *e, struct err *err)
         e->keeper_started = true;
     pthread_mutex_unlock(&e->lock);
     pthread_attr_destroy(&attr);
+    if (rc == RC_OK && news_start(e) != 0)
+        rc = thread_fail(err);
     return rc;
 }
 
@@ -283,6 +339,7 @@ static void init_options(struct engine *e, const struct engine_options *o)
     l->target = l->target ? l->target : target_find;
     l->notifier = l->notifier ? l->notifier : notifier_find;
     atomic_store(&e->saves_left, (long)o->die_after_saves);
+    e->more = true;
 }
 
 static void init_locks(struct engine *e)
@@ -294,6 +351,8 @@ static void init_locks(struct engine *e)
     (void)pthread_cond_init(&e->leader, &attr);
     (void)pthread_cond_init(&e->pause, &attr);
     (void)pthread_cond_init(&e->follower, &attr);
+    (void)pthread_cond_init(&e->news, &attr);
+    (void)pthread_mutex_init(&e->tell, NULL);
     (void)pthread_condattr_destroy(&attr);
 }
 
@@ -334,6 +393,7 @@ void engine_stop(struct engine *e)
     pthread_cond_broadcast(&e->leader);
     pthread_cond_broadcast(&e->follower);
     pthread_cond_broadcast(&e->pause);
+    pthread_cond_broadcast(&e->news);
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -346,12 +406,15 @@ void engine_destroy(struct engine *e)
         (void)pthread_join(e->workers[i].thread, NULL);
     if (e->keeper_started)
         (void)pthread_join(e->keeper, NULL);
+    news_stop(e);
     for (int i = 0; e->workers && i < e->o.threads; i++)
         vault_close(e->workers[i].vault);
     engine_nodes_free(e);
     (void)pthread_cond_destroy(&e->leader);
     (void)pthread_cond_destroy(&e->follower);
     (void)pthread_cond_destroy(&e->pause);
+    (void)pthread_cond_destroy(&e->news);
+    (void)pthread_mutex_destroy(&e->tell);
     (void)pthread_mutex_destroy(&e->lock);
     mem_free(e->workers);
     mem_free(e);

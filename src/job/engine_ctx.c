@@ -147,21 +147,7 @@ static void port_activity(struct ctx *ctx, const struct msg *m, const char *cons
     r->job.activity_en = arena_strdup(r->keep, en);
     r->job.activity_ja = arena_strdup(r->keep, ja);
     int64_t mono = clock_mono(r->e->o.clock);
-    AUTO(buf) struct buf b = BUF(8192);
-    struct json_writer w = JSON_WRITER(&b);
-    jw_object(&w);
-    jw_kstr(&w, "event", "job");
-    jw_ki64(&w, "id", r->job.id);
-    jw_kstr(&w, "kind", r->job.kind);
-    jw_kstr(&w, "state", "running");
-    jw_key(&w, "activity");
-    jw_object(&w);
-    jw_kstr(&w, "en", en);
-    jw_kstr(&w, "ja", ja);
-    jw_end_object(&w);
-    jw_end_object(&w);
-    if (r->e->o.on_event && b.bad == RC_OK)
-        r->e->o.on_event(r->e->o.on_event_ctx, buf_cstr(&b));
+    news_job(r);
     if (mono - r->activity_at < 500 * USEC_PER_MSEC)
         return;
     r->activity_at = mono;

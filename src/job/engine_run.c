@@ -79,30 +79,6 @@ void run_event(struct run *r, const char *event, int64_t id, const char *state)
     send_event(r, &b);
 }
 
-static void job_event(struct run *r)
-{
-    const struct job *j = &r->job;
-    AUTO(buf) struct buf b = BUF(16 * 1024);
-    struct json_writer w = JSON_WRITER(&b);
-    if (!r->e->o.on_event)
-        return;
-    jw_object(&w);
-    jw_kstr(&w, "event", "job");
-    jw_ki64(&w, "id", j->id);
-    jw_kstr(&w, "kind", j->kind);
-    jw_kstr(&w, "subject", j->subject);
-    jw_kstr(&w, "step", j->step);
-    jw_kstr(&w, "state", job_state_name(j->state));
-    jw_key(&w, "activity");
-    jw_object(&w);
-    jw_kstr(&w, "en", j->activity_en);
-    jw_kstr(&w, "ja", j->activity_ja);
-    jw_end_object(&w);
-    jw_ktime(&w, "run_at", j->run_at);
-    jw_end_object(&w);
-    send_event(r, &b);
-}
-
 enum rc run_fence(struct db *db, struct run *r, struct err *err)
 {
     return db_job_extend(db, r->job.id, r->job.lease_no, run_now(r) + LEASE_USEC, err);
@@ -181,7 +157,7 @@ static enum rc save(struct run *r, const struct flow *f, const struct step_out *
         wait *= 2;
     }
     if (rc == RC_OK) {
-        job_event(r);
+        news_job(r);
         if (r->made_work)
             engine_wake(r->e);
         r->made_work = false;
@@ -332,7 +308,7 @@ static bool run_step(struct run *r)
 void run_job(struct run *r)
 {
     keep_str(r, &r->job.step);
-    job_event(r);
+    news_job(r);
     while (run_step(r))
         ;
 }

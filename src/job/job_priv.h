@@ -16,6 +16,8 @@
 enum { HTTP_KEPT = 4 };
 #define LEASE_USEC    (120 * USEC_PER_SEC)
 #define IDLE_MAX_USEC (5 * USEC_PER_SEC)
+#define NEWS_USEC     (100 * USEC_PER_MSEC)
+#define LOOK_USEC     (10 * USEC_PER_MSEC)
 #define TICK_USEC     (10 * USEC_PER_SEC)
 #define BUILT_AT      (INT64_C(1767225600) * USEC_PER_SEC) /* 2026-01-01: no clock is before it */
 
@@ -33,6 +35,7 @@ struct worker {
     struct http_kept http[HTTP_KEPT];
     uint64_t http_tick;
     int64_t job_id, lease_no, lease_until;
+    char *news;         /* what is new of its job, to be told soon; under engine.lock */
     atomic_bool cancel; /* asked to stop, or the lease is lost */
     atomic_bool lost;   /* the lease is lost */
 };
@@ -55,8 +58,14 @@ struct engine {
     pthread_mutex_t lock; /* all below, and worker.job_id.. */
     pthread_cond_t leader, follower, pause;
     bool led;
-    int64_t leader_until; /* wall: when the leader looks again */
-    uint64_t wakes;
+    int64_t next_at;       /* wall: when something will be due, as far as is known; 0 = nothing */
+    int64_t vain_at;       /* mono: the last look in vain */
+    uint64_t wakes, taken; /* told; and looked after */
+    bool more;             /* nobody has looked in vain since there was new work */
+    pthread_t teller;
+    bool teller_started, any_news;
+    pthread_cond_t news;  /* any_news */
+    pthread_mutex_t tell; /* held while events are told, taken before engine.lock */
     struct conn_node *nodes;
     atomic_bool stop, dead;
     atomic_long saves_left;
@@ -138,9 +147,16 @@ MUST enum rc run_fence(struct db *db, struct run *r, struct err *err);
 MUST enum rc run_commit(struct run *r, struct db **db, bool soon, struct err *err);
 MUST enum rc run_json(struct run *r, const char *text, const struct json **ret, struct err *err);
 const char *err_json(struct arena *a, const struct err *e);
-bool run_pause(struct run *r, int64_t usec); /* false: cut short */
+void engine_after(struct timespec *ts, int64_t usec); /* then, by CLOCK_MONOTONIC */
+bool run_pause(struct run *r, int64_t usec);          /* false: cut short */
 int64_t run_now(const struct run *r);
 void run_event(struct run *r, const char *event, int64_t id, const char *state);
+
+/* ---- news.c: live events ---- */
+MUST int news_start(struct engine *e); /* an errno */
+void news_stop(struct engine *e);      /* after engine_stop() */
+/* What the job's state and activity are now: told soon, or at once when the job is given back. */
+void news_job(struct run *r);
 
 /* ---- engine_ctx.c ---- */
 struct conn {

@@ -95,11 +95,17 @@ static enum rc lease_lost(int64_t changed, struct err *err)
 enum rc db_job_save(struct db *db, const struct job *j, struct err *err)
 {
     int64_t changed = 0;
-    TRY(db_do(db, STMT_JOB_SAVE,
-              ARGS(I(j->id), I(j->lease_no), T(j->step), I(j->state), I(j->run_at), I(j->attempts),
-                   T(j->progress), T(j->activity_en), T(j->activity_ja), T(j->error), I(j->updated),
-                   I(j->finished), T(j->cap_key)),
-              &changed, err));
+    if (j->state == JOB_RUNNING)
+        TRY(db_do(db, STMT_JOB_STEP,
+                  ARGS(I(j->id), I(j->lease_no), T(j->step), I(j->attempts), T(j->progress),
+                       T(j->activity_en), T(j->activity_ja), T(j->error), I(j->updated)),
+                  &changed, err));
+    else
+        TRY(db_do(db, STMT_JOB_SAVE,
+                  ARGS(I(j->id), I(j->lease_no), T(j->step), I(j->state), I(j->run_at),
+                       I(j->attempts), T(j->progress), T(j->activity_en), T(j->activity_ja),
+                       T(j->error), I(j->updated), I(j->finished), T(j->cap_key)),
+                  &changed, err));
     /* What else the transaction did belongs to the lost attempt: it must not be committed. */
     if (changed == 0)
         db->failed = true;

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { SLOTS = 16, KEEP_SEC = 300 };
+enum { SLOTS = 64, KEEP_SEC = 300 };
 
 struct cached_key {
     unsigned char id[32];
@@ -100,6 +100,18 @@ struct cached_key *key_cache_put(struct key_cache *c, const unsigned char id[32]
     c->slot[at] = k;
     pthread_mutex_unlock(&c->lock);
     return k;
+}
+
+void key_cache_forget(struct key_cache *c, const unsigned char id[32])
+{
+    pthread_mutex_lock(&c->lock);
+    for (int i = 0; i < SLOTS; i++) {
+        if (c->slot[i] && memcmp(c->slot[i]->id, id, 32) == 0) {
+            unref(c->slot[i]);
+            c->slot[i] = NULL;
+        }
+    }
+    pthread_mutex_unlock(&c->lock);
 }
 
 const struct key *cached_key_of(const struct cached_key *k)

@@ -111,6 +111,19 @@ static enum rc borrow_key(struct vault_req *q, enum vault_usage usage, struct ca
     return *ret ? RC_OK : NOMEM(err);
 }
 
+/* A key just made is asked for its CSR next. Best effort: it can always be opened again. */
+static void keep_new_key(struct vault_req *q, struct key *key)
+{
+    unsigned char id[32];
+    struct str sealed;
+    struct key_cache *c = vault_key_cache(q->server);
+    q->sealed = ipc_get(buf_str(q->out), VT_SEALED, 0, &sealed) ? arena_str(q->a, sealed) : NULL;
+    if (q->sealed && key_id(q, q->usage, id, NULL) == RC_OK)
+        key_cache_release(c, key_cache_put(c, id, key));
+    else
+        key_destroy(key);
+}
+
 static enum rc put_key(struct vault_req *q, const struct key *key, struct err *err)
 {
     AUTO(buf) struct buf der = BUF_SECRET(KEY_DER_MAX);
@@ -147,7 +160,9 @@ static enum rc op_generate(struct vault_req *q, struct err *err)
     if (!ipc_get_i64(q->payload, VT_ALG, &alg) || !key_alg_name((enum key_alg)alg))
         return corrupt(err);
     TRY(key_generate((enum key_alg)alg, &key, err));
-    return put_key(q, key, err);
+    TRY(put_key(q, key, err));
+    keep_new_key(q, TAKE(key));
+    return RC_OK;
 }
 
 static enum rc op_import_key(struct vault_req *q, struct err *err)
@@ -168,7 +183,9 @@ static enum rc op_seal(struct vault_req *q, struct err *err)
 
 static enum rc op_csr(struct vault_req *q, struct err *err)
 {
-    AUTO(key) struct key *key = NULL;
+    struct key_cache *c = vault_key_cache(q->server);
+    struct cached_key *key = NULL;
+    unsigned char id[32];
     AUTO(buf) struct buf der = BUF(CLEAR_MAX);
     struct csr_spec spec = {0};
     int64_t flags = 0;
@@ -180,8 +197,12 @@ static enum rc op_csr(struct vault_req *q, struct err *err)
     spec.must_staple = flags & VF_MUST_STAPLE;
     if (bad)
         return NOMEM(err);
-    TRY(open_key(q, VAULT_TLS_KEY, &key, err));
-    TRY(csr_build(key, &spec, &der, err));
+    TRY(key_id(q, VAULT_TLS_KEY, id, err));
+    TRY(borrow_key(q, VAULT_TLS_KEY, &key, err));
+    enum rc rc = csr_build(cached_key_of(key), &spec, &der, err);
+    key_cache_release(c, key);
+    key_cache_forget(c, id);
+    TRY(rc);
     ipc_put(q->out, VT_DATA, buf_str(&der));
     return RC_OK;
 }
