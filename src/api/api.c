@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/os/file.h"
+#include "job/licence.h"
 
 static const struct route_set *const sets[] = {
 #define ROUTES(name) &routes_##name,
@@ -249,6 +250,8 @@ static enum rc run_handler(struct request *r, struct err *err)
         TRY(r_begin(r, &db, err));
     else if (flags & ROUTE_READ)
         TRY(r_read(r, &db, err));
+    if (flags & ROUTE_LICENCE)
+        TRY(licence_gate(db, r->now, err));
     r->db = db;
     if (flags & ROUTE_WRITE)
         trail_before(r, db);

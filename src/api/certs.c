@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/priv.h"
+#include "job/licence.h"
 
 static enum rc job_answer(struct request *r, int64_t job, struct err *err)
 {
@@ -100,7 +101,7 @@ static enum rc run_create(struct request *r, struct err *err)
     TRY(repeated(r, &c, &done, err));
     if (done)
         return RC_OK;
-    TRY(db_cert_add(r->db, &c, err));
+    TRY(licence_cert_add(r->db, &c, r->now, err));
     r_subject(r, "cert", c.id);
     if (in->request)
         TRY(job_request_issue(r->db, c.id, "request", r->now, &job, &existing, err));
@@ -289,6 +290,8 @@ static enum rc run_deploy(struct request *r, struct err *err)
     TRY(find_cert(r, r->params[0], &c, err));
     r_subject(r, "cert", c.id);
     TRY(pick_binding(r, &c, in, &binding, err));
+    if (!in->plan) /* a plan only looks */
+        TRY(licence_gate(r->db, r->now, err));
     if (in->plan)
         TRY(job_request_plan(r->db, c.id, binding, r->now, &job, err));
     else
@@ -327,11 +330,11 @@ route_fn cert_import;
 static const struct route rows[] = {
     {"cert.list", "GET", "/certs", PERM(PERM_VIEW), ROUTE_READ, cert_list,
      .summary = {"List the certificates", "証明書を一覧する"}},
-    {"cert.create", "POST", "/certs", PERM(PERM_OPERATE), ROUTE_WRITE, run_create,
+    {"cert.create", "POST", "/certs", PERM(PERM_OPERATE), ROUTE_WRITE | ROUTE_LICENCE, run_create,
      .summary = {"Add a certificate and apply for it", "証明書を登録して申請する"},
      BODY(cert_fields, struct cert_in), .objects = objects},
-    {"cert.import", "POST", "/certs/import", PERM(PERM_OPERATE), ROUTE_WRITE, cert_import,
-     .summary = {"Import a certificate, with its key or without", "証明書を取り込む"},
+    {"cert.import", "POST", "/certs/import", PERM(PERM_OPERATE), ROUTE_WRITE | ROUTE_LICENCE,
+     cert_import, .summary = {"Import a certificate, with its key or without", "証明書を取り込む"},
      BODY(cert_import_fields, struct import_in)},
     {"cert.get", "GET", "/certs/{id}", PERM(PERM_VIEW), ROUTE_READ, run_get,
      .summary = {"One certificate", "証明書を表示する"}},
@@ -340,11 +343,11 @@ static const struct route rows[] = {
      BODY(update_fields, struct cert_in), .objects = objects},
     {"cert.remove", "DELETE", "/certs/{id}", PERM(PERM_OPERATE), ROUTE_WRITE, run_remove,
      .summary = {"Remove a certificate", "証明書を削除する"}},
-    {"cert.request", "POST", "/certs/{id}/request", PERM(PERM_OPERATE), ROUTE_WRITE, run_issue,
-     .summary = {"Apply for a version", "申請する"}, BODY(reason_fields, struct reason_in),
-     .arg = "request"},
-    {"cert.renew", "POST", "/certs/{id}/renew", PERM(PERM_OPERATE), ROUTE_WRITE, run_issue,
-     .summary = {"Renew now", "今すぐ更新する"}, BODY(reason_fields, struct reason_in),
+    {"cert.request", "POST", "/certs/{id}/request", PERM(PERM_OPERATE), ROUTE_WRITE | ROUTE_LICENCE,
+     run_issue, .summary = {"Apply for a version", "申請する"},
+     BODY(reason_fields, struct reason_in), .arg = "request"},
+    {"cert.renew", "POST", "/certs/{id}/renew", PERM(PERM_OPERATE), ROUTE_WRITE | ROUTE_LICENCE,
+     run_issue, .summary = {"Renew now", "今すぐ更新する"}, BODY(reason_fields, struct reason_in),
      .arg = "renew"},
     {"cert.revoke", "POST", "/certs/{id}/revoke", PERM(PERM_ADMIN), ROUTE_WRITE, run_revoke,
      .summary = {"Revoke a version at its CA", "失効させる"},
@@ -352,7 +355,7 @@ static const struct route rows[] = {
     {"cert.deploy", "POST", "/certs/{id}/deploy", PERM(PERM_OPERATE), ROUTE_WRITE, run_deploy,
      .summary = {"Deploy, or only plan it", "適用する（または計画する）"},
      BODY(deploy_fields, struct deploy_in)},
-    {"cert.undo", "POST", "/certs/{id}/undo", PERM(PERM_OPERATE), ROUTE_WRITE, run_undo,
-     .summary = {"Put the previous version back", "前の版に戻す"}},
+    {"cert.undo", "POST", "/certs/{id}/undo", PERM(PERM_OPERATE), ROUTE_WRITE | ROUTE_LICENCE,
+     run_undo, .summary = {"Put the previous version back", "前の版に戻す"}},
 };
 ROUTE_SET(routes_cert, rows);

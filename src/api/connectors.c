@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "api/priv.h"
+#include "codec/name.h"
 #include "crypto/digest.h"
+#include "job/licence.h"
 
 struct connector_in {
     const char *name, *type, *group;
@@ -180,6 +182,50 @@ static enum rc run_get(struct request *r, struct err *err)
     return view_connector(r, &c, err);
 }
 
+/* "https://host:port/..." -> host */
+static const char *host_of_url(struct request *r, const char *url)
+{
+    const char *p = strstr(url, "://");
+    p = p ? p + 3 : url;
+    size_t n = *p == '[' ? strcspn(++p, "]") : strcspn(p, ":/?#");
+    return arena_str(r->a, (struct str){p, n});
+}
+
+/*
+ * Where a target is, for the licence: its first setting that is a host or an address on the web;
+ * one without is on this machine. Two targets on one machine count once.
+ */
+static enum rc target_address(struct request *r, const struct conn_head *head, const char *settings,
+                              const char **ret, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    const char *at = NULL;
+    bool is_ip;
+    TRY(stored_json(settings, &j, err));
+    for (const struct field *f = head->fields; f->type != FIELD_T_END && !at; f++) {
+        const char *value = f->type == FIELD_T_HOST || f->type == FIELD_T_URL
+                                ? json_str_or(j, f->name, NULL)
+                                : NULL;
+        if (value)
+            at = f->type == FIELD_T_URL ? host_of_url(r, value) : value;
+    }
+    if (!at)
+        at = "localhost";
+    if (name_normalise(r->a, at, ret, &is_ip, NULL) != RC_OK)
+        *ret = at;
+    return RC_OK;
+}
+
+static enum rc count_target(struct request *r, const struct conn_head *head,
+                            const struct connector *c, struct err *err)
+{
+    const char *address;
+    if (strcmp(c->kind, "target") != 0)
+        return RC_OK;
+    TRY(target_address(r, head, c->settings, &address, err));
+    return licence_target_at(r->db, c->id, address, r->now, err);
+}
+
 static enum rc run_create(struct request *r, struct err *err)
 {
     const struct connector_in *in = r->in;
@@ -196,6 +242,7 @@ static enum rc run_create(struct request *r, struct err *err)
     TRY(group_from_input(r, in->group, 0, &c.group_id, err));
     TRY(db_connector_add(r->db, &c, err));
     TRY(settings_text(r, head, json_get(r->body, "settings"), NULL, c.id, &c.settings, err));
+    TRY(count_target(r, head, &c, err));
     TRY(db_connector_update(r->db, &c, err));
     TRY(db_connector_get(r->db, c.id, r->a, &c, err));
     r_subject(r, c.kind, c.id);
@@ -223,6 +270,7 @@ static enum rc run_update(struct request *r, struct err *err)
     if (given) {
         TRY(stored_json(c.settings, &before, err));
         TRY(settings_text(r, head, given, before, c.id, &c.settings, err));
+        TRY(count_target(r, head, &c, err));
     }
     c.updated = r->now;
     TRY(db_connector_update(r->db, &c, err));
@@ -341,7 +389,7 @@ static enum rc run_schema_one(struct request *r, struct err *err)
 }
 
 #define BODY(f, S) .body = (f), .body_size = sizeof(S)
-#define CONNECTOR(kind_, id_, path_, en, ja)                                                       \
+#define CONNECTOR(kind_, id_, path_, en, ja, adds_)                                                \
     {id_ ".list",                                                                                  \
      "GET",                                                                                        \
      path_,                                                                                        \
@@ -354,7 +402,7 @@ static enum rc run_schema_one(struct request *r, struct err *err)
          "POST",                                                                                   \
          path_,                                                                                    \
          PERM(PERM_ADMIN),                                                                         \
-         ROUTE_WRITE,                                                                              \
+         ROUTE_WRITE | (adds_),                                                                    \
          run_create,                                                                               \
          .summary = {"Add to " en, ja "を追加する"},                                               \
          BODY(connector_fields, struct connector_in),                                              \
@@ -384,13 +432,13 @@ static enum rc run_schema_one(struct request *r, struct err *err)
     }
 
 static const struct route rows[] = {
-    CONNECTOR("ca", "ca", "/cas", "the CA accounts", "認証局設定"),
+    CONNECTOR("ca", "ca", "/cas", "the CA accounts", "認証局設定", ROUTE_LICENCE),
     {"ca.check", "POST", "/cas/{id}/check", PERM(PERM_OPERATE), ROUTE_WRITE, run_check,
      .summary = {"Check the connection", "接続テスト"}, .arg = "ca"},
-    CONNECTOR("target", "target", "/targets", "the targets", "適用先"),
+    CONNECTOR("target", "target", "/targets", "the targets", "適用先", ROUTE_LICENCE),
     {"target.check", "POST", "/targets/{id}/check", PERM(PERM_OPERATE), ROUTE_WRITE, run_check,
      .summary = {"Check the connection", "接続テスト"}, .arg = "target"},
-    CONNECTOR("notifier", "notifier", "/notifiers", "the notifiers", "通知先"),
+    CONNECTOR("notifier", "notifier", "/notifiers", "the notifiers", "通知先", 0),
     {"notifier.check", "POST", "/notifiers/{id}/check", PERM(PERM_OPERATE), ROUTE_WRITE, run_check,
      .summary = {"Check the connection", "接続テスト"}, .arg = "notifier"},
     {"notifier.test", "POST", "/notifiers/{id}/test", PERM(PERM_OPERATE), ROUTE_WRITE, run_test,

@@ -219,8 +219,8 @@ static enum rc run_deployment(struct request *r, struct err *err)
 static const struct route rows[] = {
     {"binding.list", "GET", "/bindings", PERM(PERM_VIEW), ROUTE_READ, run_list,
      .summary = {"List the bindings", "適用設定を一覧する"}},
-    {"binding.create", "POST", "/bindings", PERM(PERM_OPERATE), ROUTE_WRITE, run_create,
-     .summary = {"Bind a certificate to a target", "証明書を適用先に結び付ける"},
+    {"binding.create", "POST", "/bindings", PERM(PERM_OPERATE), ROUTE_WRITE | ROUTE_LICENCE,
+     run_create, .summary = {"Bind a certificate to a target", "証明書を適用先に結び付ける"},
      BODY(binding_fields)},
     {"binding.get", "GET", "/bindings/{id}", PERM(PERM_VIEW), ROUTE_READ, run_get,
      .summary = {"One binding", "適用設定を表示する"}},

@@ -8,6 +8,7 @@
 #include "base/base64.h"
 #include "crypto/container.h"
 #include "crypto/digest.h"
+#include "job/licence.h"
 
 enum { KEYS_MAX = 16 };
 
@@ -189,7 +190,7 @@ enum rc cert_import(struct request *r, struct err *err)
         return NOMEM(err);
     TRY(refuse_known(r, v.sha256, err));
     TRY(group_from_input(r, in->group, 0, &c.group_id, err));
-    TRY(db_cert_add(r->db, &c, err));
+    TRY(licence_cert_add(r->db, &c, r->now, err));
     v.cert_id = c.id;
     TRY(db_version_add(r->db, &v, err));
     r_subject(r, "cert", c.id);

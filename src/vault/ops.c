@@ -462,8 +462,6 @@ static const struct vault_op ops[VC_END - VC_PING] = {
     [VC_HS256 - VC_PING] = {op_hs256, false, true, 0, 0},
     [VC_ISSUE - VC_PING] = {op_issue, false, true, 0, 0},
     [VC_RELEASE - VC_PING] = {op_release, false, true, RELEASED, 0},
-    [VC_VENDOR_KEY - VC_PING] = {op_vendor_key, true, true, 0, 0},
-    [VC_LICENCE - VC_PING] = {op_licence, true, true, 0, 0},
     [VC_CHECK - VC_PING] = {op_check, true, true, ALL, 0},
     [VC_EXPORT - VC_PING] = {op_export, true, true, 1u << VAULT_TLS_KEY, 0},
     [VC_TOTP - VC_PING] = {op_totp, true, true, 0, 0},
@@ -476,6 +474,8 @@ static const struct vault_op ops[VC_END - VC_PING] = {
     [VC_RING_DROP - VC_PING] = {op_ring_drop, false, false, 0, RING_WRITE},
     [VC_RING_PASSPHRASE - VC_PING] = {op_ring_passphrase, true, false, 0, RING_WRITE},
     [VC_RING_COMMIT - VC_PING] = {op_ring_commit, true, false, 0, RING_WRITE},
+    [VC_VENDOR_KEY - VC_PING] = {op_vendor_key, true, true, 0, 0},
+    [VC_LICENCE - VC_PING] = {op_licence, true, true, 0, 0},
 };
 
 const struct vault_op *vault_op_find(int kind)

@@ -18,8 +18,6 @@ enum vault_call {
     VC_HS256,
     VC_ISSUE,
     VC_RELEASE,
-    VC_VENDOR_KEY,
-    VC_LICENCE,
     VC_CHECK,
     VC_TOTP,
     VC_MAC,
@@ -32,6 +30,8 @@ enum vault_call {
     VC_RING_DROP,
     VC_RING_PASSPHRASE,
     VC_RING_COMMIT,
+    VC_VENDOR_KEY,
+    VC_LICENCE,
     VC_END
 };
 

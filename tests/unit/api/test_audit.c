@@ -5,7 +5,7 @@
 static int start(void **state)
 {
     struct api_rig *r = calloc(1, sizeof *r);
-    api_rig_start(r);
+    api_rig_bare(r);
     *state = r;
     return 0;
 }
