@@ -11,6 +11,7 @@ function(inro_dep name module package)
 endfunction()
 
 inro_dep(JANSSON jansson libjansson-dev)
+inro_dep(ZLIB zlib zlib1g-dev)
 inro_dep(IDN2 libidn2 libidn2-dev)
 inro_dep(CRYPTO libcrypto libssl-dev)
 inro_dep(SODIUM libsodium libsodium-dev)

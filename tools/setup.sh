@@ -2,7 +2,7 @@
 # setup_packages GROUP...   groups: build web demo test bench
 
 packages_build="cmake ninja-build gcc libc6-dev pkg-config libcmocka-dev libevent-dev libcurl4-openssl-dev
-  libjansson-dev libssh-dev libsodium-dev libsqlite3-dev libpq-dev libseccomp-dev libidn2-dev
+  libjansson-dev libssh-dev libsodium-dev libsqlite3-dev libpq-dev libseccomp-dev libidn2-dev zlib1g-dev
   libssl-dev"
 packages_demo="python3 python3-aiosmtpd pebble nginx-light haproxy openssh-server openssh-client openssl procps"
 packages_test="clang python3-cryptography libclang-rt-14-dev clang-format-14 pmccabe perl ccache postgresql-15 sqlite3 strace faketime

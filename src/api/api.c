@@ -99,6 +99,7 @@ enum rc api_create(const struct api_options *o, struct api **ret, struct err *er
         api_destroy(api);
         return NOMEM(err);
     }
+    levels_restore(api);
     *ret = api;
     return RC_OK;
 }

@@ -155,6 +155,9 @@ void csv_cell(struct buf *out, const char *s);
 MUST enum rc r_query_range(const struct request *r, int64_t *ret_from, int64_t *ret_to,
                            struct err *err);
 
+/* support.c: log levels as people set them, after a start */
+void levels_restore(struct api *api);
+
 /* trail.c: before and after of a change, for its audit line */
 void trail_before(struct request *r, struct db *db);
 void trail_after(struct request *r, struct db *db);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/cli_priv.h"
+#include "base/os/file.h"
 
 static enum rc change(struct cli *c, const char *method, const char *path, const struct buf *body,
                       struct json **ret, struct err *err)
@@ -364,6 +365,63 @@ static int audit_forward(struct cli *c, struct err *err)
     return cli_show(c, j);
 }
 
+/* ---- logs, support ---- */
+static const char *with_range(struct cli *c, const char *base)
+{
+    const char *from = cli_opt(c, "from"), *to = cli_opt(c, "to");
+    const char *path = cli_path(c, base, from ? from : "", "&to=");
+    return path ? cli_path(c, path, to ? to : "", NULL) : NULL;
+}
+
+/* 0600: what is inside is nobody else's. */
+static int write_archive(struct cli *c, struct str body, struct err *err)
+{
+    CLI_TRY(file_write_atomic(c->args[0], body, 0600, (uid_t)-1, (gid_t)-1, err));
+    if (!c->json)
+        (void)printf("%s\n", c->args[0]);
+    return 0;
+}
+
+static int log_export(struct cli *c, struct err *err)
+{
+    struct str body;
+    CLI_TRY(cli_raw(c, "GET", with_range(c, "/logs?from="), STR_NONE, NULL, &body, err));
+    return write_archive(c, body, err);
+}
+
+static int log_level(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    AUTO(buf) struct buf b = BUF(4096);
+    struct json_writer w = JSON_WRITER(&b);
+    if (c->arg_count == 0) {
+        CLI_TRY(cli_call(c, "GET", "/settings/log", STR_NONE, &j, err));
+        return cli_show(c, j);
+    }
+    jw_object(&w);
+    jw_kstr(&w, "level", c->args[0]);
+    if (c->arg_count > 1)
+        jw_kstr(&w, "room", c->args[1]);
+    jw_end_object(&w);
+    CLI_TRY(change(c, "PUT", "/settings/log", &b, &j, err));
+    return cli_show(c, j);
+}
+
+static int support_bundle(struct cli *c, struct err *err)
+{
+    AUTO(buf) struct buf b = BUF(65536);
+    struct json_writer w = JSON_WRITER(&b);
+    struct str body;
+    jw_object(&w);
+    put_text(c, &w, "event", "event");
+    put_text(c, &w, "reproduce", "reproduce");
+    jw_end_object(&w);
+    CLI_TRY(buf_ok(&b, err));
+    CLI_TRY(
+        cli_raw(c, "POST", with_range(c, "/support-bundle?from="), buf_str(&b), NULL, &body, err));
+    return write_archive(c, body, err);
+}
+
 #define CMD(group_, verb_, args_, min_, max_, en, ja, fn, opts)                                    \
     {                                                                                              \
         .group = group_, .verb = verb_, .args = args_, .min = min_, .max = max_, .help = {en, ja}, \
@@ -435,6 +493,21 @@ static const struct cli_option forward_audit[] = {
     {"off", NULL, {"stop forwarding", "転送をやめる"}},
     {NULL, NULL, {NULL, NULL}}};
 
+#define RANGE                                                                                      \
+    {"from", "TIME", {"2026-11-01T00:00:00+09:00", "開始日時"}},                                   \
+    {                                                                                              \
+        "to", "TIME",                                                                              \
+        {                                                                                          \
+            "up to, not including", "終了日時（含まない）"                               \
+        }                                                                                          \
+    }
+static const struct cli_option export_log[] = {RANGE, {NULL, NULL, {NULL, NULL}}};
+static const struct cli_option bundle[] = {
+    {"event", "TEXT", {"what happened", "事象"}},
+    {"reproduce", "TEXT", {"how to make it happen again", "再現手順"}},
+    RANGE,
+    {NULL, NULL, {NULL, NULL}}};
+
 static const struct cli_command commands[] = {
     CMD("user", "list", "", 0, 0, "list the users", "利用者の一覧", user_list, NULL),
     CMD("user", "show", "LOGIN", 1, 1, "show a user", "利用者を表示", user_show, NULL),
@@ -468,6 +541,12 @@ static const struct cli_command commands[] = {
         "監査ログを標準出力に書き出す", audit_export, export_audit),
     CMD("audit", "forward", "[--host H]", 0, 0, "forward to syslog; alone: how it stands",
         "syslog への転送（指定なしは状態表示）", audit_forward, forward_audit),
+    CMD("log", "export", "FILE", 1, 1, "log lines of a time range as tar.gz",
+        "ログ出力（期間を指定して tar.gz に書き出す）", log_export, export_log),
+    CMD("log", "level", "[LEVEL [ROOM]]", 0, 2, "show or change log levels while running",
+        "ログレベルの表示・変更", log_level, NULL),
+    CMD("support-bundle", NULL, "FILE", 1, 1, "what support asks for, without secrets",
+        "サポートに送る情報（秘密は含まない）", support_bundle, bundle),
     CMD("session", "remove", "ID", 1, 1, "end a session", "セッションを終了", session_remove, NULL),
 };
 const struct cli_command_set cli_set_people = {commands, COUNT_OF(commands)};

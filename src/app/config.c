@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "base/os/file.h"
+#include "codec/schema.h"
 
 struct loader {
     struct arena *a;
@@ -126,6 +127,32 @@ static const struct msg *set_json(struct loader *l, const char *v)
     return NULL;
 }
 
+static const struct msg bad_bytes = {"app.config.bytes",
+                                     "must be a size from 64k to 1t, such as 10m",
+                                     "64k〜1t のサイズで指定してください(例 10m)"};
+static const struct msg bad_days = {"app.config.days", "must be a number of days from 1 to 36500",
+                                    "1〜36500 の日数で指定してください"};
+
+static bool bytes_ok(const char *v, int64_t *ret)
+{
+    return parse_bytes(str_from(v), ret) && *ret >= 65536 && *ret <= (int64_t)1 << 40;
+}
+
+static const struct msg *set_log_size(struct loader *l, const char *v)
+{
+    return bytes_ok(v, &l->c->log_size) ? NULL : &bad_bytes;
+}
+
+static const struct msg *set_log_total(struct loader *l, const char *v)
+{
+    return bytes_ok(v, &l->c->log_total) ? NULL : &bad_bytes;
+}
+
+static const struct msg *set_log_days(struct loader *l, const char *v)
+{
+    return str_to_i64(str_from(v), 1, 36500, &l->c->log_days) ? NULL : &bad_days;
+}
+
 static const struct row rows[] = {
     {"data", "/var/lib/inro", set_data, "data directory", "データディレクトリ"},
     {"database", "", set_database, "store (default sqlite:DATA/inro.db)",
@@ -141,6 +168,9 @@ static const struct row rows[] = {
     {"threads", "16", set_threads, "worker threads", "ワーカーのスレッド数"},
     {"log-level", "info", set_level, "error, warn, info or debug", "error、warn、info、debug"},
     {"log-json", "no", set_json, "log lines as JSON: yes or no", "ログを JSON にする: yes、no"},
+    {"log-size", "10m", set_log_size, "size of one log file", "ログファイル 1 つの大きさ"},
+    {"log-total", "200m", set_log_total, "size of all log files", "ログファイル全体の上限"},
+    {"log-days", "90", set_log_days, "days log files are kept", "ログファイルの保存日数"},
 };
 
 static const struct row *row_find(struct str name, unsigned *ret_bit)

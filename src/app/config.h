@@ -20,6 +20,7 @@ struct config {
     int64_t threads;             /* worker threads */
     enum log_level log_level;
     bool log_json;
+    int64_t log_size, log_total, log_days; /* bytes of one file and of all; age. Supervisor only */
 };
 
 /*

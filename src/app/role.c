@@ -24,8 +24,6 @@ const struct role roles[ROLE_COUNT] = {
                     1u << ROLE_VAULT | 1u << ROLE_WORKER},
 };
 
-enum { CONTROL_FD = 3 };
-
 struct control_thread {
     struct role_env *env;
     struct role_control c;
@@ -96,9 +94,10 @@ int role_main(int argc, char *const argv[])
         (void)fprintf(stderr, "%s", buf_cstr(&problems));
         return 2;
     }
-    struct role_env env = {.config = &config, .control = CONTROL_FD};
+    struct role_env env = {.config = &config, .control = ROLE_CONTROL_FD};
     (void)signal_ignore_all();
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    (void)log_table_map(ROLE_LEVELS_FD);
     log_init(roles[id].name, 2, config.log_level, config.log_json);
     json_init();
     crypto_init();

@@ -12,6 +12,8 @@
 
 enum role_id { ROLE_VAULT = 0, ROLE_PROBER, ROLE_WORKER, ROLE_FRONT, ROLE_COUNT };
 
+enum { ROLE_CONTROL_FD = 3, ROLE_LEVELS_FD = 4 }; /* descriptors a role is started with */
+
 enum {                    /* what a role keeps when it confines itself, see sandbox.h */
        KEEP_NET = 1,      /* may open sockets */
        KEEP_EXEC = 2,     /* may start programs */

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "app/init.h"
+#include "app/log_keeper.h"
 #include "app/role.h"
 #include "app/sandbox.h"
 #include "base/clock.h"
@@ -41,6 +42,7 @@ struct supervisor {
     const char *const *argv; /* configuration for roles */
     struct child child[ROLE_COUNT];
     int signals;
+    int log_fd, level_fd; /* where roles write their log; their levels */
     bool stopping, announced;
     int64_t stop_by;
 };
@@ -71,7 +73,9 @@ static enum rc spawn_role(struct supervisor *s, enum role_id id, int fd, struct 
     int e = posix_spawnattr_setflags(&at, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
     e = e ? e : posix_spawnattr_setsigmask(&at, &none);
     e = e ? e : posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
-    e = e ? e : posix_spawn_file_actions_adddup2(&fa, fd, 3);
+    e = e ? e : posix_spawn_file_actions_adddup2(&fa, fd, ROLE_CONTROL_FD);
+    e = e ? e : posix_spawn_file_actions_adddup2(&fa, s->level_fd, ROLE_LEVELS_FD);
+    e = e ? e : posix_spawn_file_actions_adddup2(&fa, s->log_fd, STDERR_FILENO);
     e = e ? e
           : posix_spawn(&s->child[id].pid, "/proc/self/exe", &fa, &at,
                         (char *const *)(uintptr_t)argv, environ);
@@ -246,6 +250,7 @@ static void on_hello(struct supervisor *s, enum role_id id)
         s->announced = true;
         (void)printf("inro: ready, https://%s\n", s->config.listen);
         (void)fflush(stdout);
+        log_line(LOG_INFO, "supervisor", "ready, inro %s on %s", INRO_VERSION, s->config.listen);
     }
 }
 
@@ -338,14 +343,31 @@ static enum rc block_signals(struct supervisor *s, struct err *err)
     return s->signals >= 0 ? RC_OK : file_fail(err, "signalfd", errno);
 }
 
+/* After the signals are blocked, so that the keeper's thread does not get them. */
+static enum rc start_log(struct supervisor *s, struct log_keeper **ret, struct err *err)
+{
+    const struct config *c = &s->config;
+    struct log_limits limits = {c->log_size, c->log_total, c->log_days};
+    const char *dir = config_path(c, s->arena, "log");
+    if (!dir)
+        return NOMEM(err);
+    TRY(log_table_create(&s->level_fd, err));
+    if (log_table_map(s->level_fd))
+        log_set_level(c->log_level);
+    TRY(log_keeper_start(dir, &limits, ret, &s->log_fd, err));
+    log_init("supervisor", s->log_fd, c->log_level, c->log_json);
+    return RC_OK;
+}
+
 int supervisor_main(int argc, char *const argv[])
 {
     AUTO(arena) struct arena *a = arena_create(0);
     AUTO(buf) struct buf problems = BUF(65536);
     const char *lang = config_lang(argc, argv);
-    struct supervisor s = {.arena = a, .signals = -1};
+    struct supervisor s = {.arena = a, .signals = -1, .log_fd = -1, .level_fd = -1};
     struct err err;
     AUTO(fd) int lock = -1;
+    struct log_keeper *keeper = NULL;
 
     if (!a)
         return 1;
@@ -360,6 +382,8 @@ int supervisor_main(int argc, char *const argv[])
     }
     if (rc == RC_OK)
         rc = block_signals(&s, &err);
+    if (rc == RC_OK)
+        rc = start_log(&s, &keeper, &err);
     if (rc != RC_OK) {
         char text[1600];
         err_text(&err, lang, text, sizeof text);
@@ -369,5 +393,6 @@ int supervisor_main(int argc, char *const argv[])
     run(&s);
     close(s.signals);
     log_line(LOG_INFO, "supervisor", "stopped");
+    log_keeper_stop(keeper, s.log_fd);
     return 0;
 }

@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,21 +14,94 @@
 static const char *log_role = "inro";
 static int log_fd = 2;
 static bool log_json;
-static atomic_int log_max = LOG_INFO;
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
+static const char *const rooms[] = {"api",    "app",        "connect", "front", "job",   "net",
+                                    "prober", "supervisor", "store",   "vault", "worker"};
+
+/* One level per room, and one for words that are no room. */
+struct level_table {
+    atomic_int of[COUNT_OF(rooms) + 1];
+};
+static struct level_table own = {{LOG_INFO, LOG_INFO, LOG_INFO, LOG_INFO, LOG_INFO, LOG_INFO,
+                                  LOG_INFO, LOG_INFO, LOG_INFO, LOG_INFO, LOG_INFO, LOG_INFO}};
+static struct level_table *levels = &own;
+
+static size_t room_index(const char *room)
+{
+    size_t i = 0;
+    while (i < COUNT_OF(rooms) && strcmp(rooms[i], room) != 0)
+        i++;
+    return i;
+}
+
+static bool wanted(enum log_level level, const char *room)
+{
+    return (int)level <= atomic_load(&levels->of[room_index(room)]);
+}
 
 void log_init(const char *role, int fd, enum log_level level, bool json)
 {
     log_role = role;
     log_fd = fd;
     log_json = json;
-    atomic_store(&log_max, (int)level);
+    if (levels == &own) /* a shared table has what the supervisor and people set */
+        log_set_level(level);
 }
 
 void log_set_level(enum log_level level)
 {
-    atomic_store(&log_max, (int)level);
+    for (size_t i = 0; i < COUNT_OF(levels->of); i++)
+        atomic_store(&levels->of[i], (int)level);
+}
+
+enum rc log_table_create(int *ret_fd, struct err *err)
+{
+    int fd = memfd_create("inro-log-levels", MFD_CLOEXEC);
+    CHECK(fd >= 0 && ftruncate(fd, (off_t)sizeof own) == 0, err, RC_INTERNAL, BLAME_US,
+          MSG("base.log_table", "the table of log levels cannot be made",
+              "ログレベルの表を作成できません"));
+    *ret_fd = fd;
+    return RC_OK;
+}
+
+bool log_table_map(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0 || st.st_size != (off_t)sizeof own)
+        return false;
+    void *p = mmap(NULL, sizeof own, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED)
+        return false;
+    levels = p;
+    return true;
+}
+
+size_t log_room_count(void)
+{
+    return COUNT_OF(rooms);
+}
+
+const char *log_room_at(size_t i, enum log_level *ret)
+{
+    if (i >= COUNT_OF(rooms))
+        return NULL;
+    *ret = (enum log_level)atomic_load(&levels->of[i]);
+    return rooms[i];
+}
+
+bool log_set_room(const char *room, enum log_level level)
+{
+    size_t i = room_index(room);
+    if (i == COUNT_OF(rooms))
+        return false;
+    atomic_store(&levels->of[i], (int)level);
+    return true;
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
 }
 
 bool log_level_from_name(const char *name, enum log_level *ret)
@@ -86,7 +161,7 @@ void log_line(enum log_level level, const char *room, const char *fmt, ...)
     char text[2048];
     va_list ap;
 
-    if ((int)level > atomic_load(&log_max))
+    if (!wanted(level, room))
         return;
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof text, fmt, ap);
@@ -98,7 +173,7 @@ void log_err(enum log_level level, const char *room, const char *what, const str
 {
     char text[1600];
 
-    if ((int)level > atomic_load(&log_max))
+    if (!wanted(level, room))
         return;
     err_text(err, "en", text, sizeof text);
     log_line(level, room, "%s: %s [%s, %s%s%s%s%s, %s]", what, text, err->id, rc_name(err->rc),

@@ -12,7 +12,18 @@ enum log_level { LOG_ERROR = 0, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* Once per process, before threads. role: "front", "vault" ... (kept, not copied). */
 void log_init(const char *role, int fd, enum log_level level, bool json);
-void log_set_level(enum log_level level);
+void log_set_level(enum log_level level); /* of all rooms */
+/*
+ * Levels per room, changeable while running. The supervisor makes the table (a memory file) and
+ * every role maps it, so that a change in one is seen by all at once. Without it each process has
+ * its own.
+ */
+MUST enum rc log_table_create(int *ret_fd, struct err *err);
+bool log_table_map(int fd); /* before threads */
+size_t log_room_count(void);
+const char *log_room_at(size_t i, enum log_level *ret); /* NULL past the last */
+bool log_set_room(const char *room, enum log_level level);
+const char *log_level_name(enum log_level level);
 bool log_level_from_name(const char *name, enum log_level *ret);
 void log_line(enum log_level level, const char *room, const char *fmt, ...) FORMAT(3, 4);
 /* An error value with its frames, remote and place. `what` names the operation. */

@@ -15,6 +15,12 @@ void crypto_init(void)
         abort();
 }
 
+const char *crypto_version(void)
+{
+    static const char text[] = OPENSSL_VERSION_TEXT ", libsodium " SODIUM_VERSION_STRING;
+    return text;
+}
+
 void sha256(struct str data, unsigned char ret[32])
 {
     if (EVP_Digest(data.p, data.n, ret, NULL, EVP_sha256(), NULL) != 1)

@@ -4,7 +4,8 @@
 
 #include "base/buf.h"
 
-void crypto_init(void); /* once per process, before threads: OpenSSL, libsodium */
+void crypto_init(void);           /* once per process, before threads: OpenSSL, libsodium */
+const char *crypto_version(void); /* "OpenSSL 3.0.15 ..., libsodium 1.0.18" */
 void sha256(struct str data, unsigned char ret[32]);
 void sha256_hex(struct str data, char ret[65]);
 void hmac_sha256(struct str key, struct str data, unsigned char ret[32]);

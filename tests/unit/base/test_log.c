@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -100,6 +101,31 @@ static void an_error_value_is_told_whole(void **state)
                                  "remote HTTP 429, test_log.c:"));
 }
 
+static void levels_are_per_room_and_shared(void **state)
+{
+    int fd = -1;
+    enum log_level level;
+    (void)state;
+    assert_int_equal(log_table_create(&fd, NULL), RC_OK);
+    assert_true(log_table_map(fd));
+    log_set_level(LOG_WARN);
+    assert_false(log_set_room("kitchen", LOG_DEBUG));
+    /* another process changes it */
+    pid_t child = fork();
+    if (child == 0)
+        _exit(log_table_map(fd) && log_set_room("net", LOG_DEBUG) ? 0 : 1);
+    int st = 1;
+    assert_int_equal(waitpid(child, &st, 0), child);
+    assert_int_equal(st, 0);
+    for (size_t i = 0; i < log_room_count(); i++) {
+        const char *room = log_room_at(i, &level);
+        assert_int_equal(level, strcmp(room, "net") == 0 ? LOG_DEBUG : LOG_WARN);
+    }
+    assert_null(log_room_at(log_room_count(), &level));
+    log_set_level(LOG_INFO);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +134,8 @@ int main(void)
         cmocka_unit_test(json_lines_are_escaped),
         cmocka_unit_test(an_overlong_line_is_cut_and_ended),
         cmocka_unit_test(an_error_value_is_told_whole),
+        /* last: from here on the table is shared */
+        cmocka_unit_test(levels_are_per_room_and_shared),
     };
     return cmocka_run_group_tests_name("base.log", tests, open_pipe, NULL);
 }
