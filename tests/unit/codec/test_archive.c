@@ -33,8 +33,7 @@ static void tar_says(const struct buf *archive, const char *option, const char *
 static void files_come_out_as_they_went_in(void **state)
 {
     AUTO(buf)
-    struct buf out = BUF(1 << 20),
-               big = BUF(1 << 20), list = BUF(65536), got = BUF(1 << 20);
+    struct buf out = BUF(1 << 20), big = BUF(1 << 20), list = BUF(65536), got = BUF(1 << 20);
     (void)state;
     for (int i = 0; i < 20000; i++)
         buf_addf(&big, "line %d\n", i);
