@@ -208,6 +208,7 @@ enum rc cert_import(struct request *r, struct err *err)
     TRY(view_cert(r, &c, false, err));
     jw_kstr(&r->w, "format", file.kind);
     jw_kbool(&r->w, "weak_container", file.weak);
+    view_unusual(&r->w, leaf->unusual);
     jw_kbool(&r->w, "key", v.key_sealed != NULL);
     jw_end_object(&r->w);
     return RC_OK;

@@ -205,6 +205,7 @@ MUST enum rc encode_text(struct request *r, const struct field *fields, const vo
 
 /* view.c: records as JSON */
 void view_error(struct json_writer *w, const char *key, const char *stored);
+void view_unusual(struct json_writer *w, unsigned unusual);
 void view_raw(struct json_writer *w, const char *key, const char *json);
 void view_job(struct request *r, const struct job *j);
 void view_page_end(struct json_writer *w, int64_t next);

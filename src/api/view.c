@@ -14,6 +14,16 @@ void view_raw(struct json_writer *w, const char *key, const char *json)
     jw_raw(w, str_from(json));
 }
 
+void view_unusual(struct json_writer *w, unsigned unusual)
+{
+    const char *remark;
+    jw_key(w, "unusual");
+    jw_array(w);
+    for (size_t i = 0; (remark = cert_remark(unusual, i)) != NULL; i++)
+        jw_str(w, remark);
+    jw_end_array(w);
+}
+
 void view_error(struct json_writer *w, const char *key, const char *stored)
 {
     view_raw(w, key, stored);

@@ -59,7 +59,7 @@
         }                                                                                          \
     }
 
-#define CONNECTOR(group_, kind_, en, ja)                                                           \
+#define CONNECTOR(group_, kind_, en, many, ja)                                                     \
     {group_,                                                                                       \
      "add",                                                                                        \
      "NAME --type TYPE ...",                                                                       \
@@ -70,7 +70,7 @@
      OPTIONS(TYPE, GROUP),                                                                         \
      kind_,                                                                                        \
      true},                                                                                        \
-        {group_,        "list",         "",    0,    0, {"list " en, ja "の一覧"},                 \
+        {group_,        "list",         "",    0,    0, {"list the " many, ja "の一覧"},           \
          cli_conn_list, OPTIONS(LIMIT), kind_, false},                                             \
         {group_,        "show", "NAME", 1,    1, {"show " en, ja "を表示"},                        \
          cli_conn_show, NULL,   kind_,  false},                                                    \
@@ -80,7 +80,7 @@
     }
 
 static const struct cli_command commands[] = {
-    CONNECTOR("ca", "ca", "a CA account", "認証局設定"),
+    CONNECTOR("ca", "ca", "a CA account", "CA accounts", "認証局設定"),
     {"ca",
      "check",
      "NAME",
@@ -195,7 +195,7 @@ static const struct cli_command commands[] = {
      NULL,
      NULL,
      false},
-    CONNECTOR("target", "target", "a target", "適用先"),
+    CONNECTOR("target", "target", "a target", "targets", "適用先"),
     {"target",
      "check",
      "NAME",
@@ -280,7 +280,7 @@ static const struct cli_command commands[] = {
      NULL,
      NULL,
      false},
-    CONNECTOR("notify", "notifier", "a notifier", "通知先"),
+    CONNECTOR("notify", "notifier", "a notifier", "notifiers", "通知先"),
     {"notify",
      "test",
      "NAME",
@@ -440,6 +440,21 @@ static enum rc prepare(struct cli *c, struct err *err)
     return c->token ? RC_OK : NOMEM(err);
 }
 
+/* What is wrong with the words of the command itself. */
+static enum rc not_a_command(const struct cli *c, int argc, char **argv, struct err *err)
+{
+    const char *word = first_word(argc, argv);
+    if (c->cmd)
+        return FAIL(err, RC_INPUT, BLAME_INPUT,
+                    MSG("cli.count", "inro {0} {1} takes: {2}", "inro {0} {1} の引数: {2}"),
+                    c->cmd->group, c->cmd->verb ? c->cmd->verb : "",
+                    c->cmd->args[0] ? c->cmd->args : "-");
+    return FAIL(err, RC_INPUT, BLAME_INPUT,
+                MSG("cli.command", "there is no such command ({0}); these there are:",
+                    "コマンド {0} はありません。使えるコマンド:"),
+                word ? word : "");
+}
+
 static int run(struct cli *c, int argc, char **argv)
 {
     struct err err = {0};
@@ -453,7 +468,7 @@ static int run(struct cli *c, int argc, char **argv)
     }
     bool count = c->cmd && c->arg_count >= c->cmd->min && c->arg_count <= c->cmd->max;
     if (rc != RC_OK || !count) {
-        if (rc != RC_OK)
+        if (rc != RC_OK || not_a_command(c, argc, argv, &err) != RC_OK)
             cli_error(c, &err);
         print_usage(c, first_word(argc, argv), stderr);
         return EXIT_USAGE;

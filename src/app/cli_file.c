@@ -69,6 +69,15 @@ int cli_cert_import(struct cli *c, struct err *err)
         (void)fprintf(stderr, "%s\n",
                       cli_ja(c) ? "警告: このファイルは弱い暗号（RC2 など）で保護されています。"
                                 : "warning: the file is protected by a weak cipher (RC2 or such)");
+    if (json_len(json_get(j, "unusual")) > 0) {
+        AUTO(buf) struct buf list = BUF(4096);
+        for (size_t i = 0; i < json_len(json_get(j, "unusual")); i++)
+            buf_addf(&list, "%s%s", i ? ", " : "", json_as_str(json_at(json_get(j, "unusual"), i)));
+        (void)fprintf(stderr,
+                      cli_ja(c) ? "警告: この証明書には異常な点があります: %s\n"
+                                : "warning: this certificate is unusual: %s\n",
+                      buf_cstr(&list));
+    }
     return cli_show(c, j);
 }
 

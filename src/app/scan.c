@@ -67,6 +67,12 @@ static void put_cert(struct json_writer *w, const struct tls_seen *seen, const c
     jw_ktime(w, "not_before", c.not_before);
     jw_ktime(w, "not_after", c.not_after);
     jw_kbool(w, "name_matches", cert_covers(&c, host));
+    jw_key(w, "unusual");
+    jw_array(w);
+    const char *remark;
+    for (size_t i = 0; (remark = cert_remark(c.unusual, i)) != NULL; i++)
+        jw_str(w, remark);
+    jw_end_array(w);
     jw_key(w, "names");
     jw_array(w);
     for (size_t i = 0; i < c.name_count && i < 100; i++)

@@ -82,6 +82,12 @@ MUST enum rc chain_order(const struct cert_list *in, struct arena *a, struct cer
 MUST enum rc chain_verify(const struct cert_list *chain, struct str roots_pem, bool use_system,
                           int64_t now, struct err *err);
 
+/* The i-th remark of `unusual` ("serial", "encoding" ...), or NULL after the last. */
+const char *cert_remark(unsigned unusual, size_t i);
+/* What forbids putting it into service, whoever issued it: remarks but CERT_ODD_NAME, a CA's own
+ * certificate, not valid now. */
+MUST enum rc cert_servable(const struct cert_info *leaf, int64_t now, struct err *err);
+
 bool cert_covers(const struct cert_info *cert, const char *host); /* SAN only, RFC 6125/9525 */
 
 struct cert_expect {

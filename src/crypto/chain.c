@@ -207,6 +207,36 @@ static bool has_name(const char *const *names, size_t n, const char *name)
     return false;
 }
 
+static const char *const remarks[] = {"serial",    "encoding", "name",          "validity",
+                                      "signature", "key",      "precertificate"};
+
+const char *cert_remark(unsigned unusual, size_t i)
+{
+    for (size_t bit = 0; bit < COUNT_OF(remarks); bit++)
+        if ((unusual & (1u << bit)) && i-- == 0)
+            return remarks[bit];
+    return NULL;
+}
+
+enum rc cert_servable(const struct cert_info *leaf, int64_t now, struct err *err)
+{
+    char from[32], to[32];
+    time_rfc3339(leaf->not_before, from);
+    time_rfc3339(leaf->not_after, to);
+    const char *remark = cert_remark(leaf->unusual & ~(unsigned)CERT_ODD_NAME, 0);
+    CHECK(!remark && !leaf->is_ca, err, RC_INPUT, BLAME_INPUT,
+          MSG("crypto.servable.odd",
+              "the certificate is not fit for a server ({0} is unusual or unsafe)",
+              "この証明書はサーバーに適しません（{0} が異常または安全ではありません）"),
+          remark ? remark : "CA");
+    CHECK(leaf->not_before <= now + 300 * USEC_PER_SEC && leaf->not_after > now, err, RC_INPUT,
+          BLAME_INPUT,
+          MSG("crypto.servable.time", "the certificate is valid from {0} to {1}, which is not now",
+              "証明書の有効期間は {0}〜{1} で、現在は有効ではありません"),
+          from, to);
+    return RC_OK;
+}
+
 static enum rc accept_names(const struct cert_info *leaf, const struct cert_expect *want,
                             struct err *err)
 {

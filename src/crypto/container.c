@@ -271,6 +271,15 @@ static enum rc unknown(struct err *err)
                     "PEM、DER 形式の証明書、PKCS#7、PKCS#12 のいずれでもありません"));
 }
 
+static enum rc stray(struct err *err, const unsigned char *after, struct str in)
+{
+    size_t at = (size_t)((const char *)after - in.p);
+    return FAIL(err, RC_INPUT, BLAME_INPUT,
+                MSG("crypto.container.stray", "{0} stray bytes follow the content at offset {1}",
+                    "内容の後ろ（位置 {1}）に余分な {0} バイトがあります"),
+                NUM(in.n - at), NUM(at));
+}
+
 /* DER of one of three kinds, told by who can read all of it. */
 static enum rc read_der(struct reader *r, struct str in, struct err *err)
 {
@@ -280,21 +289,21 @@ static enum rc read_der(struct reader *r, struct str in, struct err *err)
     X509 *x = d2i_X509(NULL, &q, (long)in.n);
     if (x) {
         r->ret->kind = "der";
-        rc = q == end ? add_cert(r, x, err) : bad(err, "DER");
+        rc = q == end ? add_cert(r, x, err) : stray(err, q, in);
         X509_free(x);
         return rc;
     }
     q = p;
     PKCS12 *p12 = d2i_PKCS12(NULL, &q, (long)in.n);
     if (p12) {
-        rc = q == end ? read_pkcs12(r, p12, err) : bad(err, "PKCS#12");
+        rc = q == end ? read_pkcs12(r, p12, err) : stray(err, q, in);
         PKCS12_free(p12);
         return rc;
     }
     q = p;
     PKCS7 *p7 = d2i_PKCS7(NULL, &q, (long)in.n);
     if (p7) {
-        rc = q == end ? read_pkcs7(r, p7, err) : bad(err, "PKCS#7");
+        rc = q == end ? read_pkcs7(r, p7, err) : stray(err, q, in);
         PKCS7_free(p7);
         return rc;
     }
