@@ -11,7 +11,6 @@
 #include <openssl/pkcs12.h>
 #include <openssl/pkcs7.h>
 #include <openssl/provider.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "crypto/key_priv.h"
@@ -198,13 +197,6 @@ static enum rc read_safe(struct reader *r, PKCS7 *p7, struct err *err)
     return rc;
 }
 
-/* RC2-40 and its like live in OpenSSL's legacy module; without it such files are refused. */
-static void load_legacy(void)
-{
-    (void)OSSL_PROVIDER_try_load(NULL, "legacy", 1);
-    ERR_clear_error();
-}
-
 static enum rc check_mac(PKCS12 *p12, const char *password, struct err *err)
 {
     const ASN1_INTEGER *iterations = NULL;
@@ -228,9 +220,6 @@ static enum rc check_mac(PKCS12 *p12, const char *password, struct err *err)
 
 static enum rc read_pkcs12(struct reader *r, PKCS12 *p12, struct err *err)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    r->ret->kind = "PKCS#12";
-    (void)pthread_once(&once, load_legacy);
     TRY(check_mac(p12, r->password, err));
     if (!r->password)
         r->password = "";
@@ -280,6 +269,18 @@ static enum rc stray(struct err *err, const unsigned char *after, struct str in)
                 NUM(in.n - at), NUM(at));
 }
 
+/* RC2-40 and its like live in OpenSSL's legacy module; without it such files are refused. */
+static enum rc read_pkcs12_legacy(struct reader *r, PKCS12 *p12, struct err *err)
+{
+    r->ret->kind = "PKCS#12";
+    OSSL_PROVIDER *legacy = OSSL_PROVIDER_try_load(NULL, "legacy", 1);
+    ERR_clear_error();
+    enum rc rc = read_pkcs12(r, p12, err);
+    if (legacy)
+        (void)OSSL_PROVIDER_unload(legacy);
+    return rc;
+}
+
 /* DER of one of three kinds, told by who can read all of it. */
 static enum rc read_der(struct reader *r, struct str in, struct err *err)
 {
@@ -296,7 +297,7 @@ static enum rc read_der(struct reader *r, struct str in, struct err *err)
     q = p;
     PKCS12 *p12 = d2i_PKCS12(NULL, &q, (long)in.n);
     if (p12) {
-        rc = q == end ? read_pkcs12(r, p12, err) : stray(err, q, in);
+        rc = q == end ? read_pkcs12_legacy(r, p12, err) : stray(err, q, in);
         PKCS12_free(p12);
         return rc;
     }
