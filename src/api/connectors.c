@@ -129,7 +129,8 @@ static enum rc view_settings(struct request *r, const struct connector *c, struc
 static enum rc view_state(struct request *r, const struct connector *c, struct err *err)
 {
     static const char *const public[] = {"account", "kid",         "status",
-                                         "terms",   "root_sha256", "root_pem"};
+                                         "terms",   "root_sha256", "root_pem",
+                                         "last_at", "last_file",   "next_at"};
     AUTO(json) struct json *state = NULL;
     const char *text;
     TRY(stored_json(c->state, &state, err));
@@ -323,6 +324,19 @@ static enum rc run_test(struct request *r, struct err *err)
     return answer_job(r, job, err);
 }
 
+static enum rc run_backup_now(struct request *r, struct err *err)
+{
+    struct connector c;
+    int64_t job = 0;
+    bool existing = false;
+    TRY(find_connector(r, r->route->arg, r->params[0], &c, err));
+    r_subject(r, c.kind, c.id);
+    TRY(job_request_backup(r->db, c.id, NULL, NULL, r->now, &job, &existing, err));
+    if (existing)
+        TRY(job_ask_again(r->db, job, r->now, err));
+    return answer_job(r, job, err);
+}
+
 static void view_type(struct request *r, enum conn_kind kind, const struct conn_head *h)
 {
     const char *lang = r_query(r, "lang");
@@ -356,8 +370,9 @@ static enum rc schema_kind(struct request *r, enum conn_kind *ret, struct err *e
 {
     *ret = kind_of_name(r->params[0]);
     CHECK(*ret < CONN_KINDS, err, RC_NOT_FOUND, BLAME_INPUT,
-          MSG("api.no_kind", "there is no such kind; one of ca, challenge, dns, target, notifier",
-              "その区分はありません。ca、challenge、dns、target、notifier のいずれかです"));
+          MSG("api.no_kind",
+              "there is no such kind; one of ca, challenge, dns, target, notifier, backup",
+              "その区分はありません。ca、challenge、dns、target、notifier、backup のいずれかです"));
     return RC_OK;
 }
 
@@ -443,6 +458,13 @@ static const struct route rows[] = {
      .summary = {"Check the connection", "接続テスト"}, .arg = "notifier"},
     {"notifier.test", "POST", "/notifiers/{id}/test", PERM(PERM_OPERATE), ROUTE_WRITE, run_test,
      .summary = {"Send a test message", "テスト通知を送る"}, .arg = "notifier"},
+    CONNECTOR("backup", "backup_store", "/backup-stores", "the places of backups", "バックアップ先",
+              0),
+    {"backup_store.check", "POST", "/backup-stores/{id}/check", PERM(PERM_ADMIN), ROUTE_WRITE,
+     run_check, .summary = {"Check the connection", "接続テスト"}, .arg = "backup"},
+    {"backup_store.run", "POST", "/backup-stores/{id}/run", PERM(PERM_ADMIN), ROUTE_WRITE,
+     run_backup_now, .summary = {"Make a backup there now", "今すぐバックアップする"},
+     .arg = "backup"},
     {"schema.list", "GET", "/schema/{kind}", PERM(PERM_VIEW), 0, run_schema,
      .summary = {"Types of a kind with their settings", "種類と設定項目を一覧する"}},
     {"schema.get", "GET", "/schema/{kind}/{id}", PERM(PERM_VIEW), 0, run_schema_one,

@@ -38,15 +38,21 @@ static void view_store(struct request *r, const char *schema)
 static enum rc run_system(struct request *r, struct err *err)
 {
     struct api_role roles[ROLES_MAX];
-    const char *schema = NULL;
+    const char *schema = NULL, *hold = NULL, *installation = NULL, *generation = NULL;
     struct api *api = r->api;
     size_t n = api->o.roles ? api->o.roles(api->o.ctx, roles, ROLES_MAX) : 0;
     TRY(db_meta_get(r->db, "schema_version", r->a, &schema, err));
+    TRY(db_meta_get(r->db, "installation_id", r->a, &installation, err));
+    TRY(db_meta_get(r->db, "generation", r->a, &generation, err));
+    TRY(job_hold_get(r->db, r->a, &hold, err));
     jw_object(&r->w);
     jw_kstr(&r->w, "version", api->o.version);
     jw_ki64(&r->w, "uptime", (r->now - api->started) / USEC_PER_SEC);
     jw_ktime(&r->w, "clock", r->now);
     view_store(r, schema);
+    jw_kstr(&r->w, "installation", installation);
+    jw_kstr(&r->w, "generation", generation ? generation : "1");
+    jw_kstr(&r->w, "hold", hold);
     jw_key(&r->w, "roles");
     jw_array(&r->w);
     for (size_t i = 0; i < n; i++) {

@@ -27,6 +27,7 @@ struct check {
     struct vault_server *server;
     struct vault *vault;
     const char *lang;
+    const char *passphrase; /* of the key file; NULL = as configured */
     bool json;
     struct buf text;       /* findings */
     struct json_writer jw; /* over text */
@@ -187,7 +188,8 @@ static void check_connector(struct check *c, const struct connector *k, struct a
         return;
     }
     for (const struct field *f = h ? h->fields : NULL; f && f->type != FIELD_T_END; f++) {
-        const char *sealed = json_str_or(settings, f->name, NULL);
+        const char *path = arena_printf(a, "%s.sealed", f->name);
+        const char *sealed = json_str_or(settings, path ? path : "", NULL);
         if (f->type == FIELD_T_SECRET && sealed)
             check_sealed(c, k, f->name, VAULT_SETTING, sealed, a);
     }
@@ -310,7 +312,7 @@ static enum rc open_all(struct check *c, struct err *err)
     TRY(store_open(c->config.database, &c->store, err));
     role_key_file(&c->config, c->a, &text, &pass, &why);
     o.key_file = buf_str(&text);
-    o.passphrase = pass.len ? buf_cstr(&pass) : NULL;
+    o.passphrase = c->passphrase ? c->passphrase : pass.len ? buf_cstr(&pass) : NULL;
     TRY(vault_server_create(&o, &c->server, err));
     const struct err *sealed = vault_server_why(c->server);
     if (sealed) {
@@ -374,6 +376,36 @@ static enum rc begin(struct check *c, int argc, char *const argv[], struct buf *
     return config_load(n, rest, c->lang, c->a, &c->config, problems, err);
 }
 
+static void end(struct check *c)
+{
+    vault_close(c->vault);
+    vault_server_destroy(c->server);
+    store_close(c->store);
+    buf_free(&c->text);
+}
+
+enum rc check_directory(const char *dir, const char *passphrase, const char *lang, struct err *err)
+{
+    AUTO(arena) struct arena *a = arena_create(0);
+    struct check c = {.a = a, .lang = lang, .passphrase = passphrase, .text = BUF((size_t)4 << 20)};
+    if (!a)
+        return NOMEM(err);
+    c.config.data = dir;
+    c.config.database = arena_printf(a, "sqlite:%s/inro.db", dir);
+    enum rc rc = c.config.database ? walk(&c, err) : NOMEM(err);
+    if (rc == RC_OK && c.findings > 0) {
+        struct str all = buf_str(&c.text), first = STR("");
+        (void)str_split(&all, '\n', &first);
+        const char *line = arena_str(a, first);
+        rc = FAIL(err, RC_CORRUPT, BLAME_INPUT,
+                  MSG("check.findings", "its content does not hold together ({0} findings): {1}",
+                      "内容に不整合があります（{0} 件）: {1}"),
+                  NUM(c.findings), line ? line : "");
+    }
+    end(&c);
+    return rc;
+}
+
 int check_main(int argc, char *const argv[])
 {
     AUTO(arena) struct arena *a = arena_create(0);
@@ -393,9 +425,6 @@ int check_main(int argc, char *const argv[])
         err_text(&err, c.lang, text, sizeof text);
         (void)fprintf(stderr, "%sinro: %s\n", buf_cstr(&problems), text);
     }
-    vault_close(c.vault);
-    vault_server_destroy(c.server);
-    store_close(c.store);
-    buf_free(&c.text);
+    end(&c);
     return rc != RC_OK ? 1 : c.findings ? 4 : 0;
 }

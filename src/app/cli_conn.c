@@ -8,6 +8,7 @@ static const char *base_of(const struct cli *c)
 {
     return strcmp(c->cmd->kind, "ca") == 0       ? "/cas/"
            : strcmp(c->cmd->kind, "target") == 0 ? "/targets/"
+           : strcmp(c->cmd->kind, "backup") == 0 ? "/backup-stores/"
                                                  : "/notifiers/";
 }
 
@@ -101,7 +102,7 @@ int cli_conn_job(struct cli *c, struct err *err)
 {
     AUTO(json) struct json *j = NULL, *job = NULL;
     int status = 0;
-    const char *tail = strcmp(c->cmd->verb, "test") == 0 ? "/test" : "/check";
+    const char *tail = arena_printf(c->a, "/%s", c->cmd->verb);
     CLI_TRY(cli_call(c, "POST", cli_path(c, base_of(c), c->args[0], tail), STR_NONE, &j, err));
     if (!cli_opt(c, "no-wait"))
         CLI_TRY(cli_follow(c, json_i64_or(j, "job.id", 0), &status, &job, err));

@@ -51,7 +51,8 @@ struct cli_command_set {
     const struct cli_command *v;
     size_t n;
 };
-extern const struct cli_command_set cli_set_main, cli_set_licence, cli_set_people, cli_set_vendor;
+extern const struct cli_command_set cli_set_main, cli_set_keep, cli_set_licence, cli_set_people,
+    cli_set_vendor;
 
 /* cli.c */
 const struct cli_command *cli_command_at(size_t i); /* NULL past the last */

@@ -5,8 +5,10 @@
 #include "app/init.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,6 +63,24 @@ enum rc init_sweep(const struct config *c, struct arena *a, struct err *err)
         if (access(dir, F_OK) == 0)
             TRY(dir_sweep(dir, err));
     }
+    return RC_OK;
+}
+
+enum rc init_lock(const struct config *c, struct arena *a, int *ret_fd, struct err *err)
+{
+    const char *run_dir = config_path(c, a, "run");
+    const char *path = config_path(c, a, "run/lock");
+    if (!run_dir || !path)
+        return NOMEM(err);
+    TRY(dir_make(run_dir, 0700, err));
+    AUTO(fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return file_fail(err, path, errno);
+    CHECK(flock(fd, LOCK_EX | LOCK_NB) == 0, err, RC_CONFLICT, BLAME_INPUT,
+          MSG("app.running", "another Inro is running on {0}; stop it first",
+              "{0} では別の Inro が動いています。先に停止してください"),
+          c->data);
+    *ret_fd = fd_take(&fd);
     return RC_OK;
 }
 

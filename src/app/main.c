@@ -5,6 +5,7 @@
 #include "app/check.h"
 #include "app/cli.h"
 #include "app/init.h"
+#include "app/restore.h"
 #include "app/role.h"
 #include "app/sandbox.h"
 #include "app/scan.h"
@@ -15,8 +16,8 @@ struct entry {
 };
 
 static const struct entry entries[] = {
-    {"check", check_main}, {"init", init_main},        {"role", role_main},
-    {"scan", scan_main},   {"serve", supervisor_main},
+    {"check", check_main}, {"init", init_main}, {"restore", restore_main},
+    {"role", role_main},   {"scan", scan_main}, {"serve", supervisor_main},
 };
 
 int main(int argc, char **argv)

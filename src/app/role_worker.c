@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "app/probe_ipc.h"
@@ -32,6 +34,8 @@ struct worker_role {
     atomic_bool engine_up;
     int place; /* DATA/run/worker, locked while this process lives; holds our lease owner */
     char before[OWNER_MAX + 1]; /* lease owner of the worker that was here before, "" = unknown */
+    const char *installation;
+    int name_fd; /* the installation's name on this machine; -1 = not ours */
 };
 
 struct front_channel {
@@ -174,6 +178,45 @@ static enum rc take_place(struct worker_role *r, struct role_env *env, struct ar
     return RC_OK;
 }
 
+/*
+ * The name of this installation on this machine: an abstract socket, held as long as the process
+ * lives. A copy of the data directory that runs beside it does not get it and changes nothing. A
+ * name held by another user's process counts only when that is root or we are: nobody may stop
+ * Inro by taking a name.
+ */
+static bool alone(void *ctx)
+{
+    struct worker_role *r = ctx;
+    if (r->name_fd >= 0 || !r->installation)
+        return true;
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int n = snprintf(a.sun_path + 1, sizeof a.sun_path - 1, "inro/%s", r->installation);
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+    AUTO(fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return true;
+    if (bind(fd, (struct sockaddr *)&a, len) == 0 && listen(fd, 8) == 0) {
+        r->name_fd = fd_take(&fd);
+        return true;
+    }
+    struct ucred who;
+    socklen_t size = sizeof who;
+    bool ours = connect(fd, (struct sockaddr *)&a, len) == 0 &&
+                getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 &&
+                (who.uid == 0 || who.uid == getuid());
+    return !ours;
+}
+
+static const char *installation_of(struct store *store, struct arena *a)
+{
+    AUTO(db) struct db *db = NULL;
+    const char *id = NULL;
+    if (store_read(store, &db, NULL) != RC_OK ||
+        db_meta_get(db, "installation_id", a, &id, NULL) != RC_OK)
+        return NULL;
+    return id;
+}
+
 static enum rc start_engine(struct worker_role *r, struct role_env *env, struct arena *a,
                             struct store *store, struct err *err)
 {
@@ -190,6 +233,9 @@ static enum rc start_engine(struct worker_role *r, struct role_env *env, struct 
         .on_event_ctx = r,
         .probe = probe,
         .probe_ctx = r,
+        .data = c->data,
+        .alone = alone,
+        .alone_ctx = r,
     };
     if (!o.owner)
         return NOMEM(err);
@@ -207,6 +253,7 @@ int role_worker(struct role_env *env)
                             .have_vault = WAITER,
                             .lock = PTHREAD_MUTEX_INITIALIZER,
                             .front_fd = -1,
+                            .name_fd = -1,
                             .place = -1,
                             .prober = PROBER_NONE};
     struct role_control control = {on_peer, on_stop, &r};
@@ -225,6 +272,7 @@ int role_worker(struct role_env *env)
         waiter_wait(&r.have_vault);
         if (!r.vault)
             return 0; /* stopped before it began */
+        r.installation = installation_of(store, a);
         rc = start_engine(&r, env, a, store, &err);
     }
     if (rc == RC_OK)

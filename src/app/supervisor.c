@@ -11,7 +11,6 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -19,6 +18,7 @@
 
 #include "app/init.h"
 #include "app/log_keeper.h"
+#include "app/restore.h"
 #include "app/role.h"
 #include "app/sandbox.h"
 #include "base/clock.h"
@@ -294,28 +294,11 @@ static void run(struct supervisor *s)
     }
 }
 
-static enum rc lock_data(const struct config *c, struct arena *a, int *ret_fd, struct err *err)
-{
-    const char *run_dir = config_path(c, a, "run");
-    const char *path = config_path(c, a, "run/lock");
-    if (!run_dir || !path)
-        return NOMEM(err);
-    TRY(dir_make(run_dir, 0700, err));
-    AUTO(fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return file_fail(err, path, errno);
-    CHECK(flock(fd, LOCK_EX | LOCK_NB) == 0, err, RC_CONFLICT, BLAME_INPUT,
-          MSG("app.running", "another Inro is running on {0}; stop it first",
-              "{0} では別の Inro が動いています。先に停止してください"),
-          c->data);
-    *ret_fd = fd_take(&fd);
-    return RC_OK;
-}
-
 static enum rc prepare(struct supervisor *s, int *ret_lock, struct err *err)
 {
     TRY(init_verify(&s->config, s->arena, err));
-    TRY(lock_data(&s->config, s->arena, ret_lock, err));
+    TRY(init_lock(&s->config, s->arena, ret_lock, err));
+    TRY(restore_finish(&s->config, s->arena, err));
     TRY(init_sweep(&s->config, s->arena, err));
     struct store *store = NULL;
     int from = 0, to = 0;

@@ -6,11 +6,20 @@
 #ifndef INRO_CONNECT_CONNECT_H
 #define INRO_CONNECT_CONNECT_H
 
-#include "connect/ctx.h"
+#include "connect/host.h"
 #include "crypto/cert.h"
 
-enum conn_kind { CONN_CA = 0, CONN_CHALLENGE, CONN_DNS, CONN_TARGET, CONN_NOTIFIER, CONN_KINDS };
-const char *conn_kind_name(enum conn_kind k); /* "ca", "challenge", "dns", "target", "notifier" */
+enum conn_kind {
+    CONN_CA = 0,
+    CONN_CHALLENGE,
+    CONN_DNS,
+    CONN_TARGET,
+    CONN_NOTIFIER,
+    CONN_BACKUP,
+    CONN_KINDS
+};
+const char *conn_kind_name(enum conn_kind k); /* "ca", "challenge", "dns", "target",
+                                               * "notifier", "backup" */
 
 struct conn_head {
     const char *id;          /* M "acme" */
@@ -127,6 +136,28 @@ struct dns_ops {
                          const char *value, struct err *err);
 };
 
+/* ---- where backups go ---- */
+struct backup_settings { /* first members of every type */
+    struct host_settings host;
+    const char *folder;
+    struct secret_ref passphrase;
+    int64_t every; /* seconds */
+    int64_t keep;  /* files */
+};
+struct backup_ops {
+    struct conn_head head;
+    /* M file: a local path; the name appears only when the file is complete. */
+    enum rc (*put)(struct ctx *ctx, const struct backup_settings *s, const char *file,
+                   const char *name, struct err *err);
+    /* M absent is success */
+    enum rc (*remove)(struct ctx *ctx, const struct backup_settings *s, const char *name,
+                      struct err *err);
+    /* M The highest generation of the installation that has written here, in *ret_seen; ours is
+     * left as the mark when it is higher. */
+    enum rc (*mark)(struct ctx *ctx, const struct backup_settings *s, const char *installation,
+                    int64_t generation, int64_t *ret_seen, struct err *err);
+};
+
 /* ---- deploy target ---- */
 struct bundle { /* what is being deployed */
     const char *cert_name;
@@ -206,6 +237,7 @@ const struct challenge_ops *challenge_find(const char *id);
 const struct dns_ops *dns_find(const char *id);
 const struct target_ops *target_find(const char *id);
 const struct notifier_ops *notifier_find(const char *id);
+const struct backup_ops *backup_find(const char *id);
 size_t registry_count(enum conn_kind kind);
 const struct conn_head *registry_at(enum conn_kind kind, size_t i); /* sorted by id */
 const struct conn_head *registry_head(enum conn_kind kind, const char *id);

@@ -29,6 +29,9 @@ struct host_ops {
     enum rc (*exec)(struct host *h, const char *const argv[], struct buf *out, int *ret_status,
                     struct err *err);
     void (*close)(struct host *h);
+    /* A local file of any size to a new file there, synced. Optional. */
+    enum rc (*put)(struct host *h, const char *file, const char *path, uint32_t mode,
+                   struct err *err);
 };
 
 struct host { /* first member of every implementation */

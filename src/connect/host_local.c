@@ -87,6 +87,37 @@ static enum rc local_write_new(struct host *h, const char *path, struct str data
     return sync_parent(h, path, err);
 }
 
+static enum rc copy_all(int from, int to, const char *path, struct err *err)
+{
+    char piece[65536];
+    ssize_t n;
+    while ((n = read(from, piece, sizeof piece)) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return file_fail(err, path, errno);
+        TRY(fd_write_all(to, piece, (size_t)n, err));
+    }
+    return fsync(to) == 0 ? RC_OK : file_fail(err, path, errno);
+}
+
+static enum rc local_put(struct host *h, const char *file, const char *path, uint32_t mode,
+                         struct err *err)
+{
+    AUTO(fd) int from = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (from < 0)
+        return file_fail(err, file, errno);
+    AUTO(fd) int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode & 0777);
+    if (to < 0)
+        return file_fail(err, path, errno);
+    enum rc rc = copy_all(from, to, path, err);
+    if (rc != RC_OK) {
+        (void)unlink(path);
+        return rc;
+    }
+    return sync_parent(h, path, err);
+}
+
 static enum rc local_replace(struct host *h, const char *from, const char *to, struct err *err)
 {
     if (rename(from, to) < 0)
@@ -140,6 +171,7 @@ static const struct host_ops local_ops = {
     .mkdir = local_mkdir,
     .exec = local_exec,
     .close = local_close,
+    .put = local_put,
 };
 
 enum rc host_local_open(struct ctx *ctx, struct host **ret, struct err *err)

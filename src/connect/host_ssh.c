@@ -47,6 +47,13 @@ static enum rc remote_write_new(struct host *h, const char *path, struct str dat
     return ssh_write_new(ssh_of(h), path, data, mode, uid, gid, err);
 }
 
+static enum rc remote_put(struct host *h, const char *file, const char *path, uint32_t mode,
+                          struct err *err)
+{
+    TRY(ctx_alive(h->ctx, err));
+    return ssh_put_file(ssh_of(h), file, path, mode, err);
+}
+
 static enum rc remote_replace(struct host *h, const char *from, const char *to, struct err *err)
 {
     return ssh_replace(ssh_of(h), from, to, err);
@@ -91,6 +98,7 @@ static const struct host_ops ssh_ops = {
     .mkdir = remote_mkdir,
     .exec = remote_exec,
     .close = remote_close,
+    .put = remote_put,
 };
 
 enum rc host_ssh_open(struct ctx *ctx, const struct host_settings *s, struct host **ret,

@@ -11,6 +11,8 @@
 #define DNS(id)       extern const struct dns_ops dns_##id;
 #define TARGET(id)    extern const struct target_ops target_##id;
 #define NOTIFIER(id)  extern const struct notifier_ops notifier_##id;
+#define BACKUP(id)    extern const struct backup_ops backup_##id;
+#include "connect/backup/backups.def"
 #include "connect/ca/cas.def"
 #include "connect/challenge/challenges.def"
 #include "connect/dns/dns.def"
@@ -21,12 +23,14 @@
 #undef DNS
 #undef TARGET
 #undef NOTIFIER
+#undef BACKUP
 
 #define CA(id)        &ca_##id.head,
 #define CHALLENGE(id) &challenge_##id.head,
 #define DNS(id)       &dns_##id.head,
 #define TARGET(id)    &target_##id.head,
 #define NOTIFIER(id)  &notifier_##id.head,
+#define BACKUP(id)    &backup_##id.head,
 static const struct conn_head *const cas[] = {
 #include "connect/ca/cas.def"
     NULL};
@@ -41,6 +45,10 @@ static const struct conn_head *const targets[] = {
     NULL};
 static const struct conn_head *const notifiers[] = {
 #include "connect/notify/notifiers.def"
+    NULL};
+
+static const struct conn_head *const backups[] = {
+#include "connect/backup/backups.def"
     NULL};
 
 struct kind_row {
@@ -59,6 +67,7 @@ static const struct kind_row kinds[CONN_KINDS] = {
     [CONN_DNS] = {"dns", dns, COUNT_OF(dns) - 1, {"DNS providers", "DNSプロバイダー"}},
     [CONN_TARGET] = {"target", targets, COUNT_OF(targets) - 1, {"Deploy targets", "配布先"}},
     [CONN_NOTIFIER] = {"notifier", notifiers, COUNT_OF(notifiers) - 1, {"Notifiers", "通知先"}},
+    [CONN_BACKUP] = {"backup", backups, COUNT_OF(backups) - 1, {"Backups", "バックアップ先"}},
 };
 
 const char *conn_kind_name(enum conn_kind k)
@@ -110,6 +119,16 @@ const struct notifier_ops *notifier_find(const char *id)
     return (const struct notifier_ops *)(const void *)registry_head(CONN_NOTIFIER, id);
 }
 
+const struct backup_ops *backup_find(const char *id)
+{
+    return (const struct backup_ops *)(const void *)registry_head(CONN_BACKUP, id);
+}
+
+static bool backup_complete(const struct backup_ops *o)
+{
+    return o->put && o->remove && o->mark;
+}
+
 static bool slots_complete(enum conn_kind kind, const struct conn_head *h)
 {
     switch (kind) {
@@ -133,6 +152,8 @@ static bool slots_complete(enum conn_kind kind, const struct conn_head *h)
         const struct notifier_ops *o = notifier_find(h->id);
         return o->send && o->lang;
     }
+    case CONN_BACKUP:
+        return backup_complete(backup_find(h->id));
     default:
         return false;
     }

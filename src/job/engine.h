@@ -36,6 +36,10 @@ struct engine_options {
     enum rc (*probe)(void *ctx, const struct tls_probe *p, struct arena *a, struct tls_seen *ret,
                      struct err *err);
     void *probe_ctx;
+    const char *data; /* the data directory: backups, master.key; NULL = none */
+    /* Is no other copy of this installation at work on this machine? NULL = it is alone. */
+    bool (*alone)(void *ctx);
+    void *alone_ctx;
     struct engine_lookup lookup;
     /* Tests: after this many saves nothing more is saved and no more work is taken, as if the
      * process had been killed there; 0 = never. */

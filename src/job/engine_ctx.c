@@ -253,7 +253,9 @@ static const struct conn_head *find_ops(struct engine *e, struct conn *c)
         return (c->target = l->target(c->rec.type)) ? &c->target->head : NULL;
     if (strcmp(c->rec.kind, "notifier") == 0)
         return (c->notifier = l->notifier(c->rec.type)) ? &c->notifier->head : NULL;
-    return NULL;
+    const struct backup_ops *b =
+        strcmp(c->rec.kind, "backup") == 0 ? backup_find(c->rec.type) : NULL;
+    return b ? &b->head : NULL;
 }
 
 enum rc run_connector(struct run *r, struct db *db, int64_t id, const char *kind, struct conn *ret,

@@ -10,8 +10,9 @@
 #include "model/policy.h"
 
 static const struct flow *const flows[] = {
-    &flow_issue, &flow_deploy,      &flow_plan,   &flow_watch,       &flow_schedule, &flow_notify,
-    &flow_check, &flow_notify_test, &flow_revoke, &flow_vendor_mail, &flow_syslog};
+    &flow_issue,  &flow_deploy, &flow_plan,        &flow_watch,  &flow_schedule,
+    &flow_notify, &flow_check,  &flow_notify_test, &flow_revoke, &flow_vendor_mail,
+    &flow_syslog, &flow_backup, &flow_reseal};
 
 static const struct flow *flow_find(const char *kind)
 {
@@ -308,6 +309,10 @@ static bool run_step(struct run *r)
 void run_job(struct run *r)
 {
     keep_str(r, &r->job.step);
+    if (run_held(r)) {
+        run_put_off(r);
+        return;
+    }
     news_job(r);
     while (run_step(r))
         ;

@@ -58,8 +58,10 @@ static enum rc due(struct db *db, struct run *r, struct tick *t, bool ended, int
     struct cert_page certs = {NULL, 0};
     struct endpoint_list eps;
     int64_t job = 0;
+    const char *hold = NULL;
+    TRY(job_hold_get(db, r->a, &hold, err));
     /* What is held stays due: all of it is looked at, and less often. */
-    if (!ended || now >= t->held_at || t->held_at > now + SCAN_EVERY)
+    if (!hold && (!ended || now >= t->held_at || t->held_at > now + SCAN_EVERY))
         TRY(db_cert_due(db, now, ended ? HELD : RENEWALS, r->a, &certs, err));
     for (size_t i = 0; i < certs.n; i++)
         TRY(renew(db, r, &certs.v[i], ended, now, err));
@@ -69,7 +71,7 @@ static enum rc due(struct db *db, struct run *r, struct tick *t, bool ended, int
     for (size_t i = 0; i < eps.n; i++)
         TRY(job_request_watch(db, eps.v[i].id, now, &job, err));
     r->made_work |= eps.n > 0;
-    return RC_OK;
+    return backups_due(db, r, now, err);
 }
 
 /* Jobs that wait for a person are looked at again once a day. */

@@ -7,6 +7,7 @@
 #define INRO_JOB_JOB_H
 
 #include "store/repo.h"
+#include "vault/vault.h"
 
 /* Applies for a (new) version: kind "issue", subject "cert/<id>", dedup "issue:<cert>". The same
  * open job is returned when there is one already (*ret_existing = true). reason: "request",
@@ -38,6 +39,22 @@ MUST enum rc job_request_check(struct db *db, int64_t connector_id, int64_t now,
 /* A test message through one notifier. */
 MUST enum rc job_request_notify_test(struct db *db, int64_t notifier_id, int64_t now,
                                      int64_t *ret_job, struct err *err);
+/* A backup: to a store (connector of kind "backup"), or into DATA/backup when store_id is 0; then
+ * sealed is the passphrase, a SETTING at `place`. The result is the job's progress: {"file": name,
+ * "bytes": n}. One at a time. */
+MUST enum rc job_request_backup(struct db *db, int64_t store_id, const char *place,
+                                const char *sealed, int64_t now, int64_t *ret_job,
+                                bool *ret_existing, struct err *err);
+/* Moves everything sealed to the present master key, then drops the older ones. */
+MUST enum rc job_request_reseal(struct db *db, int64_t now, int64_t *ret_job, bool *ret_existing,
+                                struct err *err);
+/* The vault writes DATA/master.key anew: see vault_ring_change(). Durable on return. */
+MUST enum rc ring_change_file(struct vault *v, const char *data, enum ring_change what,
+                              const char *now, const char *next, struct arena *a, struct err *err);
+/* Why nothing that changes the world may run: "restored", "beside", "superseded", or NULL. */
+MUST enum rc job_hold_get(struct db *db, struct arena *a, const char **ret, struct err *err);
+/* A person has confirmed that this installation is the one to run. */
+MUST enum rc job_hold_clear(struct db *db, struct err *err);
 /* An event for people: stored once per dedup_key, delivered by jobs to every notifier. data JSON.
  */
 MUST enum rc notice_raise(struct db *db, const char *event, const char *subject,

@@ -67,6 +67,8 @@ struct engine {
     pthread_cond_t news;  /* any_news */
     pthread_mutex_t tell; /* held while events are told, taken before engine.lock */
     struct conn_node *nodes;
+    bool held; /* as hold.c saw it at held_at (mono) */
+    int64_t held_at;
     atomic_bool stop, dead;
     atomic_long saves_left;
 };
@@ -138,7 +140,8 @@ struct flow {
 };
 
 extern const struct flow flow_issue, flow_deploy, flow_plan, flow_watch, flow_schedule, flow_notify,
-    flow_check, flow_notify_test, flow_revoke, flow_syslog, flow_vendor_mail;
+    flow_check, flow_notify_test, flow_revoke, flow_syslog, flow_vendor_mail, flow_backup,
+    flow_reseal;
 
 /* ---- engine_run.c ---- */
 void run_job(struct run *r);
@@ -157,6 +160,13 @@ MUST int news_start(struct engine *e); /* an errno */
 void news_stop(struct engine *e);      /* after engine_stop() */
 /* What the job's state and activity are now: told soon, or at once when the job is given back. */
 void news_job(struct run *r);
+
+/* ---- hold.c ---- */
+bool run_held(struct run *r);
+void run_put_off(struct run *r);
+
+/* ---- flow_backup.c ---- */
+MUST enum rc backups_due(struct db *db, struct run *r, int64_t now, struct err *err);
 
 /* ---- engine_ctx.c ---- */
 struct conn {

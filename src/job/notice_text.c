@@ -110,6 +110,20 @@ static const struct row rows[] = {
         "imported, the trial plan applies.",
         "取り込み済みのライセンスが破損しているか、この環境のものではありません。理由: {2} 正しい"
         "ファイルを取り込むまで、ミーツとして動作します。"),
+    ROW("backup.failed", "Backup failed: {0}", "バックアップに失敗しました: {0}",
+        "A backup could not be made or stored: {2} Correct the cause; it is tried again daily.",
+        "バックアップの作成または保存に失敗しました。理由: {2} "
+        "原因を取り除いてください。毎日再試行し"
+        "ます。"),
+    ROW("system.superseded", "This installation was replaced by a restored copy",
+        "復元された複製がこの環境を引き継いでいます",
+        "At {0} there are backups of a younger generation: a restored copy has taken over, and "
+        "this one changes nothing any more. If this is the one to run, stop the other and "
+        "confirm: inro confirm-restore.",
+        "{0} に、より新しい世代のバックアップがあります。復元された複製が引き継いだため、この環境は"
+        "変更を停止しました。こちらを動かす場合は他方を停止し、inro confirm-restore "
+        "で確認してくださ"
+        "い。"),
     ROW("test", "Test message", "テスト通知", "This is a test message of Inro. It has arrived.",
         "これは Inro のテスト通知です。正しく届いています。"),
 };

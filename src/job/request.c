@@ -306,3 +306,39 @@ enum rc notice_raise(struct db *db, const char *event, const char *subject, cons
     TRY(find_audience(db, event, subject, a, &to, &wanted, err));
     return wanted ? tell(db, n.id, &to, a, now, err) : RC_OK;
 }
+
+enum rc job_request_backup(struct db *db, int64_t store_id, const char *place, const char *sealed,
+                           int64_t now, int64_t *ret_job, bool *ret_existing, struct err *err)
+{
+    AUTO(buf) struct buf p = BUF(16384);
+    struct json_writer w = JSON_WRITER(&p);
+    jw_object(&w);
+    jw_ki64(&w, "store", store_id);
+    if (sealed) {
+        jw_key(&w, "passphrase");
+        jw_object(&w);
+        jw_kstr(&w, "sealed", sealed);
+        jw_kstr(&w, "place", place);
+        jw_end_object(&w);
+        jw_kstr(&w, "place", place);
+    }
+    jw_end_object(&w);
+    TRY(buf_ok(&p, err));
+    if (store_id == 0) /* each has a passphrase of its own */
+        return add_job(db, "backup", "backup", "write", NULL, "backup", p.p, now, ret_job,
+                       ret_existing, err);
+    AUTO(buf) struct buf subject = BUF(64), dedup = BUF(64);
+    buf_addf(&subject, "backup/%lld", (long long)store_id);
+    buf_addf(&dedup, "backup:%lld", (long long)store_id);
+    TRY(buf_ok(&subject, err));
+    TRY(buf_ok(&dedup, err));
+    return add_job(db, "backup", subject.p, "write", dedup.p, "backup", p.p, now, ret_job,
+                   ret_existing, err);
+}
+
+enum rc job_request_reseal(struct db *db, int64_t now, int64_t *ret_job, bool *ret_existing,
+                           struct err *err)
+{
+    return add_job(db, "reseal", "system", "move", "reseal", NULL, NULL, now, ret_job, ret_existing,
+                   err);
+}

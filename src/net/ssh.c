@@ -5,6 +5,7 @@
  */
 #include "net/ssh.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <libssh/libssh.h>
 #include <libssh/sftp.h>
@@ -395,6 +396,52 @@ enum rc ssh_write_new(struct ssh *s, const char *path, struct str data, uint32_t
         return rc;
     }
     return RC_OK;
+}
+
+static enum rc put_all(struct ssh *s, sftp_file f, int fd, const char *file, const char *path,
+                       uint64_t *ret_size, struct err *err)
+{
+    char piece[CHUNK];
+    ssize_t n;
+    while ((n = read(fd, piece, sizeof piece)) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return file_fail(err, file, errno);
+        CHECK(!s->cancel || !atomic_load(s->cancel), err, RC_CANCELLED, BLAME_US,
+              MSG("net.ssh.cancelled", "{0}: asked to stop", "{0}: 中断を要求されました"), s->host);
+        if (!write_all(f, (struct str){piece, (size_t)n}))
+            return sftp_fail(s, path, "write", err);
+        *ret_size += (uint64_t)n;
+    }
+    if (sftp_extension_supported(s->sftp, "fsync@openssh.com", "1") && sftp_fsync(f) != SSH_OK)
+        return sftp_fail(s, path, "sync", err);
+    return RC_OK;
+}
+
+enum rc ssh_put_file(struct ssh *s, const char *file, const char *path, uint32_t mode,
+                     struct err *err)
+{
+    struct ssh_stat st;
+    uint64_t size = 0;
+    AUTO(fd) int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return file_fail(err, file, errno);
+    TRY(need_sftp(s, err));
+    sftp_file f = sftp_open(s->sftp, path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    if (!f)
+        return sftp_fail(s, path, "create", err);
+    enum rc rc = set_attributes(s, path, mode, -1, -1) ? put_all(s, f, fd, file, path, &size, err)
+                                                       : sftp_fail(s, path, "set the mode of", err);
+    if (sftp_close(f) != SSH_OK && rc == RC_OK)
+        rc = sftp_fail(s, path, "close", err);
+    if (rc == RC_OK)
+        rc = ssh_lstat(s, path, &st, err);
+    if (rc == RC_OK && st.size != size)
+        rc = sftp_fail(s, path, "complete", err);
+    if (rc != RC_OK)
+        (void)sftp_unlink(s->sftp, path);
+    return rc;
 }
 
 enum rc ssh_replace(struct ssh *s, const char *from, const char *to, struct err *err)

@@ -54,6 +54,9 @@ MUST enum rc ssh_read_file(struct ssh *s, const char *path, struct buf *out, str
  */
 MUST enum rc ssh_write_new(struct ssh *s, const char *path, struct str data, uint32_t mode,
                            int64_t uid, int64_t gid, struct err *err);
+/* A local file of any size to a new file there; its size is compared afterwards. */
+MUST enum rc ssh_put_file(struct ssh *s, const char *file, const char *path, uint32_t mode,
+                          struct err *err);
 /* Replaces to by from in one step where the server allows commands (mv -f), else unlink + rename.
  */
 MUST enum rc ssh_replace(struct ssh *s, const char *from, const char *to, struct err *err);

@@ -33,13 +33,13 @@ MUST enum rc db_sealed_swap(struct db *db, const struct sealed_column *c, const 
 /* ---- what a store holds, to compare two states of one installation ---- */
 struct store_tally {
     int64_t certs, versions, orders, users, connectors, audit; /* rows */
-    int64_t last_version_at; /* when the newest version was made; 0 = none */
-    const char *audit_hash;  /* of the newest record, NULL = none */
+    int64_t last_version;                                      /* id of the newest; 0 = none */
+    const char *audit_hash; /* of the newest record, NULL = none */
 };
 MUST enum rc db_store_tally(struct db *db, struct arena *a, struct store_tally *ret,
                             struct err *err);
-/* Certificates whose newest version was made after `since`: names, at most limit. */
-MUST enum rc db_certs_changed(struct db *db, int64_t since, int limit, struct arena *a,
+/* Certificates with a version newer than that id: how many, and names, at most limit. */
+MUST enum rc db_certs_changed(struct db *db, int64_t last_version, int limit, struct arena *a,
                               struct names *ret, int64_t *ret_count, struct err *err);
 
 /* ---- a restored state (SQLite) ---- */

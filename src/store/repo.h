@@ -204,6 +204,8 @@ MUST enum rc db_job_extend(struct db *db, int64_t id, int64_t lease_no, int64_t 
                            struct err *err);
 MUST enum rc db_job_activity(struct db *db, int64_t id, int64_t lease_no, const char *en,
                              const char *ja, struct err *err);
+/* What the job was told at its creation is gone, with the secrets in it. */
+MUST enum rc db_job_forget_payload(struct db *db, int64_t id, struct err *err);
 MUST enum rc db_job_cancel(struct db *db, int64_t id, int64_t now, struct err *err);
 MUST enum rc db_job_retry_now(struct db *db, int64_t id, int64_t now, struct err *err);
 /* Releases all leases of this owner (start-up after a crash of the same worker). */

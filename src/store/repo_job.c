@@ -155,3 +155,8 @@ enum rc db_job_release(struct db *db, const char *owner, int64_t now, struct err
 {
     return db_do(db, STMT_JOB_RELEASE, ARGS(T(owner), I(now)), NULL, err);
 }
+
+enum rc db_job_forget_payload(struct db *db, int64_t id, struct err *err)
+{
+    return db_do(db, STMT_JOB_FORGET, ARGS(I(id)), NULL, err);
+}

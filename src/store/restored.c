@@ -42,7 +42,7 @@ enum rc db_store_tally(struct db *db, struct arena *a, struct store_tally *ret, 
         {"SELECT count(*) FROM app_user", &t.users},
         {"SELECT count(*) FROM connector", &t.connectors},
         {"SELECT max(id) FROM audit", &t.audit},
-        {"SELECT max(created) FROM cert_version", &t.last_version_at},
+        {"SELECT max(id) FROM cert_version", &t.last_version},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         TRY(db_query(db, rows[i].sql, NULL, 0, take_int, rows[i].to, NULL, err));
@@ -69,7 +69,7 @@ static enum rc take_name(void *ctx, const struct val *cols, size_t n, struct err
     return o->v[o->n++] ? RC_OK : NOMEM(err);
 }
 
-enum rc db_certs_changed(struct db *db, int64_t since, int limit, struct arena *a,
+enum rc db_certs_changed(struct db *db, int64_t last_version, int limit, struct arena *a,
                          struct names *ret, int64_t *ret_count, struct err *err)
 {
     struct names_out o = {.a = a, .max = (size_t)limit};
@@ -78,12 +78,12 @@ enum rc db_certs_changed(struct db *db, int64_t since, int limit, struct arena *
         return NOMEM(err);
     TRY(db_query(db,
                  "SELECT count(*) FROM cert c WHERE EXISTS (SELECT 1 FROM cert_version v "
-                 "WHERE v.cert_id = c.id AND v.created > ?1)",
-                 ARGS(I(since)), take_int, ret_count, NULL, err));
+                 "WHERE v.cert_id = c.id AND v.id > ?1)",
+                 ARGS(I(last_version)), take_int, ret_count, NULL, err));
     TRY(db_query(db,
                  "SELECT c.name FROM cert c WHERE EXISTS (SELECT 1 FROM cert_version v "
-                 "WHERE v.cert_id = c.id AND v.created > ?1) ORDER BY c.id LIMIT ?2",
-                 ARGS(I(since), I(limit)), take_name, &o, NULL, err));
+                 "WHERE v.cert_id = c.id AND v.id > ?1) ORDER BY c.id LIMIT ?2",
+                 ARGS(I(last_version), I(limit)), take_name, &o, NULL, err));
     *ret = (struct names){o.v, o.n};
     return RC_OK;
 }

@@ -275,6 +275,11 @@ static enum rc has_meta(struct db *db, bool *ret, struct err *err)
     return RC_OK;
 }
 
+int64_t store_schema_version(void)
+{
+    return store_migrations[store_migration_count - 1].version;
+}
+
 enum rc store_version(struct store *s, int64_t *ret_found, int64_t *ret_ours, struct err *err)
 {
     AUTO(db) struct db *db = NULL;
@@ -285,7 +290,7 @@ enum rc store_version(struct store *s, int64_t *ret_found, int64_t *ret_ours, st
     if (has)
         TRY(version_get(db, &found, err));
     *ret_found = found;
-    *ret_ours = store_migrations[store_migration_count - 1].version;
+    *ret_ours = store_schema_version();
     return RC_OK;
 }
 

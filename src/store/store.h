@@ -29,6 +29,7 @@ void store_close(struct store *s);
 MUST enum rc store_migrate(struct store *s, int *ret_from, int *ret_to, struct err *err);
 /* Where the copy of the last store_migrate() is; NULL when none was made. */
 const char *store_migration_copy(const struct store *s);
+int64_t store_schema_version(void); /* this program's */
 /* The schema version found and the one this program has; 0 = no schema yet. Changes nothing. */
 MUST enum rc store_version(struct store *s, int64_t *ret_found, int64_t *ret_ours, struct err *err);
 /* A complete, consistent copy while others read and write: a new file, 0600, synced. SQLite only:

@@ -15,7 +15,7 @@
 
 enum { CLEAR_MAX = 128 * 1024, KEY_DER_MAX = 16 * 1024 };
 
-static const char *usage_name(enum vault_usage u)
+const char *vault_usage_name(enum vault_usage u)
 {
     static const char *const names[] = {NULL,     "tls-key", "acme-key",
                                         "ca-key", "setting", "vendor-key"};
@@ -32,8 +32,9 @@ static enum rc corrupt(struct err *err)
 static enum rc aad_of(struct vault_req *q, enum vault_usage usage, const char *place,
                       struct str *ret, struct err *err)
 {
-    const char *aad =
-        usage_name(usage) ? arena_printf(q->a, "%s:%s", usage_name(usage), place) : NULL;
+    const char *aad = vault_usage_name(usage)
+                          ? arena_printf(q->a, "%s:%s", vault_usage_name(usage), place)
+                          : NULL;
     if (!aad)
         return NOMEM(err);
     *ret = str_from(aad);

@@ -74,14 +74,15 @@ enum rc op_wrap(struct vault_req *q, struct err *err)
 /* One candidate: "usage:place". */
 static enum rc try_place(struct vault_req *q, const char *candidate, struct err *err)
 {
-    static const char *const names[] = {NULL, "tls-key:", "acme-key:", "ca-key:", "setting:"};
     AUTO(buf) struct buf clear = BUF_SECRET(SECRET_MAX);
-    for (int u = VAULT_TLS_KEY; u <= VAULT_SETTING; u++) {
-        size_t n = strlen(names[u]);
-        if (strncmp(candidate, names[u], n) != 0)
+    for (int u = VAULT_TLS_KEY; vault_usage_name((enum vault_usage)u); u++) {
+        const char *name = vault_usage_name((enum vault_usage)u);
+        size_t n = strlen(name);
+        if (strncmp(candidate, name, n) != 0 || candidate[n] != ':')
             continue;
-        TRY(vault_open_sealed(q, (enum vault_usage)u, candidate + n, &clear, err));
-        return vault_seal_again(q, (enum vault_usage)u, candidate + n, buf_str(&clear), err);
+        const char *place = candidate + n + 1;
+        TRY(vault_open_sealed(q, (enum vault_usage)u, place, &clear, err));
+        return vault_seal_again(q, (enum vault_usage)u, place, buf_str(&clear), err);
     }
     return FAIL(err, RC_INPUT, BLAME_US,
                 MSG("vault.usage", "unknown usage of a sealed value", "封印の用途が不明です"));

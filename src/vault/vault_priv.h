@@ -119,6 +119,7 @@ struct rings *vault_rings(struct vault_server *s); /* under the lock the op's ro
 MUST enum rc vault_sealed(const struct rings *r, struct err *err); /* the refusal */
 
 /* ops.c, shared with ring_ops.c */
+const char *vault_usage_name(enum vault_usage u); /* "tls-key" ...; NULL when unknown */
 MUST enum rc vault_open_sealed(struct vault_req *q, enum vault_usage usage, const char *place,
                                struct buf *out_secret, struct err *err);
 MUST enum rc vault_seal_again(struct vault_req *q, enum vault_usage usage, const char *place,

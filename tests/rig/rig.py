@@ -429,7 +429,10 @@ class Inro(Part):
             return {r["name"]: r for r in json.load(f)}
 
     def kill_role(self, name, sig=signal.SIGKILL):
-        os.kill(self.roles()[name]["pid"], sig)
+        pid = self.roles()[name]["pid"]
+        if pid <= 0:  # being started: 0 would be our own process group
+            raise Failure(f"{name} does not run")
+        os.kill(pid, sig)
 
     def kill_all(self):
         """The pulled plug: supervisor and roles at once."""

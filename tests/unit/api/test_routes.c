@@ -14,7 +14,7 @@ struct world {
     int64_t group[IDS], cert[IDS], target[IDS], endpoint[IDS], binding[IDS], deployment[IDS],
         job[IDS], order[IDS], user[IDS], token[IDS], version[IDS];
     const char *session[IDS];
-    int64_t ca, notifier;
+    int64_t ca, notifier, backup;
     struct who admin, operator, viewer, loner, must_change, op_token, view_token, nobody;
 };
 
@@ -165,6 +165,9 @@ static void world_start(struct world *w)
     w->session[THEIRS] = session_name(w, &other);
     OK(store_begin(r->store, &db, err));
     w->ca = add_connector(db, "ca", "private", "ca1", "{}", 0);
+    w->backup = add_connector(
+        db, "backup", "folder", "disk",
+        "{\"via\":\"local\",\"folder\":\"/nowhere\",\"passphrase\":{\"sealed\":\"x\"}}", 0);
     w->notifier = add_connector(
         db, "notifier", "smtp", "mail",
         "{\"host\":\"m.example\",\"from\":\"a@a.example\",\"to\":[\"b@a.example\"]}", 0);
@@ -185,6 +188,9 @@ struct body_row {
     const char *id, *body; /* one for each route that takes a body */
 };
 static const struct body_row bodies[] = {
+    {"backup.create", "{\"passphrase\":\"violet tandem kettle\"}"},
+    {"backup_store.create", "{\"name\":\"n\",\"type\":\"folder\"}"},
+    {"backup_store.update", "{\"name\":\"n\"}"},
     {"binding.create", "{\"cert\":\"%cert%\",\"target\":\"%target%\",\"seq\":9,"
                        "\"place\":{\"cert_path\":\"/tmp/x.crt\",\"key_path\":\"/tmp/x.key\"}}"},
     {"binding.update", "{\"seq\":5}"},
@@ -205,6 +211,9 @@ static const struct body_row bodies[] = {
     {"group.create", "{\"name\":\"n\"}"},
     {"group.join", "{\"user\":\"loner@a.example\"}"},
     {"group.update", "{\"about\":\"n\"}"},
+    {"key.passphrase", "{\"passphrase\":\"violet tandem kettle\"}"},
+    {"key.rotate", "{}"},
+    {"key.unseal", "{\"passphrase\":\"violet tandem kettle\"}"},
     {"licence.import", "{\"file\":\"x\"}"},
     {"log.set", "{\"level\":\"info\"}"},
     {"notifier.create", "{\"name\":\"n\",\"type\":\"smtp\"}"},
@@ -303,6 +312,11 @@ static const char *name_notifier(struct world *w, enum side side)
     (void)side;
     return arena_printf(w->r.a, "%lld", (long long)w->notifier);
 }
+static const char *name_backup(struct world *w, enum side side)
+{
+    (void)side;
+    return arena_printf(w->r.a, "%lld", (long long)w->backup);
+}
 static const char *name_schema(struct world *w, enum side side)
 {
     (void)w, (void)side;
@@ -329,6 +343,7 @@ static const struct thing things[] = {
     {"cas", false, false, name_ca},
     {"targets", true, false, name_target},
     {"notifiers", false, false, name_notifier},
+    {"backup-stores", false, false, name_backup},
     {"endpoints", true, false, name_endpoint},
     {"bindings", true, false, name_binding},
     {"deployments", true, false, name_deployment},

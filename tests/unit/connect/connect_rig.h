@@ -334,8 +334,8 @@ static void h_close(struct host *h)
     rig_open_hosts--;
     mem_free(h);
 }
-static const struct host_ops rig_host_ops = {h_lstat,  h_read,  h_write_new, h_replace,
-                                             h_unlink, h_mkdir, h_exec,      h_close};
+static const struct host_ops rig_host_ops = {h_lstat, h_read, h_write_new, h_replace, h_unlink,
+                                             h_mkdir, h_exec, h_close,     NULL};
 static enum rc rig_host_open(struct ctx *ctx, const struct host_settings *s, struct host **ret,
                              struct err *err)
 {

@@ -1,0 +1,318 @@
+"""Backup and restore, the master key, hold and fencing, damage and full disks: what docs/operations.md promises."""
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import time
+
+from rig import Failure, Inro, Sshd, free_port, pem_sha256, wait_for
+
+PASS = "correct horse battery"
+
+
+def check(what, cond, more=""):
+    if not cond:
+        raise Failure(f"{what}{': ' + str(more) if more else ''}")
+
+
+def secret(box, name, text):
+    path = f"{box.folder}/{name}"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w") as f:
+        f.write(text)
+    return path
+
+
+def with_ca(box, name="inro", certs=("a.example.test",), **kw):
+    """A running installation with a private CA and certificates issued by it."""
+    i = box.rig.add(Inro(box.inro, f"{box.folder}/{name}", **kw))
+    i.start()
+    i.cli("ca", "add", "own", "--type", "private")
+    for c in certs:
+        i.cli("cert", "request", c, "--ca", "own", "--wait")
+    return i
+
+
+def current(i, name):
+    return i.get("cert", "show", name)
+
+
+def backup(i, path, passfile, ok=True):
+    return i.cli("backup", path, "--passphrase-file", passfile, ok=ok)
+
+
+def restore(box, data, path, passfile, *more, ok=True, lang="en"):
+    env = dict(os.environ, LC_ALL="ja_JP.UTF-8" if lang == "ja" else "C.UTF-8")
+    out = subprocess.run([box.inro, "restore", path, "--data", data, "--passphrase-file", passfile, "--json", *more],
+                         capture_output=True, text=True, env=env, timeout=120)
+    if ok and out.returncode != 0:
+        raise Failure(f"inro restore: exit {out.returncode}: {out.stderr}")
+    return out.returncode, json.loads(out.stdout) if out.stdout.startswith("{") else out.stdout, out.stderr
+
+
+def tree(data):
+    """Everything in a data directory but run/: path -> hash."""
+    got = {}
+    for top, _, files in os.walk(data):
+        for f in files:
+            path = os.path.join(top, f)
+            rel = os.path.relpath(path, data)
+            if not rel.startswith("run/") and os.path.isfile(path):
+                with open(path, "rb") as fh:
+                    got[rel] = hashlib.sha256(fh.read()).hexdigest()
+    return got
+
+
+def copy_of(i, box, name, args=()):
+    """An Inro part over another data directory (made by a restore)."""
+    c = box.rig.add(Inro(box.inro, f"{box.folder}/{name}", init=False))
+    return c
+
+
+def new_machine_with_the_passphrase_alone(box):
+    p = secret(box, "pass", PASS)
+    i = with_ca(box)
+    before = current(i, "a.example.test")
+    file = f"{box.folder}/one.backup"
+    backup(i, file, p)
+    check("mode of the backup", stat.S_IMODE(os.stat(file).st_mode) == 0o600)
+    check("nothing left in the data directory",
+          [f for f in os.listdir(f"{i.data}/backup") if f != "lock"] == [], os.listdir(f"{i.data}/backup"))
+    raw = open(file, "rb").read()
+    key = open(f"{i.data}/master.key").read().split()[1]
+    check("no clear key and no name in the file", key.encode() not in raw and b"a.example.test" not in raw)
+    i.stop()
+    shutil.rmtree(i.data)  # the machine is gone
+
+    c = copy_of(i, box, "new")
+    code, got, _ = restore(box, c.data, file, p)
+    check("restored, held", code == 0 and got["hold"] == "restored" and not got["known"], got)
+    c.start()
+    after = current(c, "a.example.test")
+    check("the same certificate", before["current"] == after["current"] if "current" in before else before == after)
+    check("held", c.get("system")["hold"] == "restored")
+    # nothing runs: a renewal asked for waits
+    c.cli("cert", "renew", "a.example.test")
+    time.sleep(3)
+    jobs = [j for j in c.get("job", "list", "--open")["items"] if j["kind"] == "issue"]
+    check("the renewal waits", len(jobs) == 1 and "confirm" in (jobs[0]["activity"]["en"] or ""), jobs)
+    c.cli("confirm-restore")
+    check("no hold", c.get("system")["hold"] is None)
+    wait_for("the renewal runs after the confirmation",
+             lambda: not [j for j in c.get("job", "list", "--open")["items"] if j["kind"] == "issue"], 40, 0.5)
+    check("renewed by the restored keys", current(c, "a.example.test") != after)
+    check("the whole is sound", c.cli("check")[0] == 0)
+    c.cli("audit", "verify")
+    lines = c.get("audit", "list")["items"]
+    restored = [x for x in lines if x["action"] == "system.restore"]
+    check("the restore is in the audit log", len(restored) == 1, lines[:3])
+    gap = restored[0]["id"] - restored[0]["detail"]["last_record"]
+    check("audit ids leave a gap", gap > 1000000, gap)
+
+
+def every_bad_backup_is_refused_and_nothing_changes(box):
+    p = secret(box, "pass", PASS)
+    i = with_ca(box)
+    good = f"{box.folder}/good.backup"
+    backup(i, good, p)
+    i.stop()
+    before = tree(i.data)
+    raw = open(good, "rb").read()
+
+    def variant(name, data):
+        path = f"{box.folder}/{name}.backup"
+        with open(path, "wb") as f:
+            f.write(data)
+        return path
+
+    flipped = bytearray(raw)
+    flipped[len(raw) // 2] ^= 1
+    cases = [
+        ("foreign file", variant("zip", b"PK\x03\x04../../etc/cron.d/x" * 50), p, "not a backup of Inro", 3),
+        ("newer format", variant("format", raw.replace(b"inro-backup 1", b"inro-backup 2", 1)), p, "newer Inro", 3),
+        ("truncated", variant("cut", raw[:-100]), p, "incomplete", 3),
+        ("truncated at the head", variant("head", raw[:30]), p, "incomplete", 3),
+        ("one byte changed", variant("bit", bytes(flipped)), p, "damaged or was changed", 3),
+        ("bytes after the end", variant("more", raw + b"x"), p, "damaged or was changed", 3),
+        ("wrong passphrase", good, secret(box, "wrong", "another passphrase"), "wrong passphrase", 6),
+        ("no such file", f"{box.folder}/none.backup", p, "none.backup", 4),
+    ]
+    said = set()
+    for name, path, passfile, text, exit_code in cases:
+        code, _, err = restore(box, i.data, path, passfile, ok=False)
+        check(f"{name}: exit {exit_code}", code == exit_code, (code, err))
+        check(f"{name}: says why", text in err, err)
+        said.add(err)
+        check(f"{name}: nothing changed", tree(i.data) == before)
+    _, _, err = restore(box, i.data, cases[2][1], p, ok=False, lang="ja")
+    check("in Japanese", "不完全" in err, err)
+
+    other = box.rig.add(Inro(box.inro, f"{box.folder}/other"))
+    was = tree(other.data)
+    code, _, err = restore(box, other.data, good, p, ok=False)
+    check("another installation's", code == 3 and "belongs to installation" in err, err)
+    check("nothing changed there", tree(other.data) == was)
+    code, got, _ = restore(box, i.data, good, p, "--check")
+    check("only checked", code == 0 and not got["restored"] and tree(i.data) == before, got)
+
+
+def old_backup_says_what_is_lost(box):
+    p = secret(box, "pass", PASS)
+    i = with_ca(box, certs=("a.example.test", "b.example.test"))
+    file = f"{box.folder}/old.backup"
+    backup(i, file, p)
+    time.sleep(1.1)
+    for _ in range(2):
+        i.cli("cert", "renew", "a.example.test", "--wait")
+    i.cli("cert", "request", "c.example.test", "--ca", "own", "--wait")
+    newest = max(v["id"] for v in i.get("cert", "show", "c.example.test")["versions"])
+    head = i.get("audit", "list", "--limit", "1")["items"][0]["id"]
+    code, _, err = restore(box, i.data, file, p, ok=False)
+    check("a running Inro is not overwritten", code == 3 and "stop it first" in err, err)
+    i.stop()
+    code, got, _ = restore(box, i.data, file, p)
+    check("lost certificates and versions", got["lost"].get("certs") == 1 and got["lost"].get("versions") == 3, got)
+    check("named", sorted(got["renewed"]) == ["a.example.test", "c.example.test"], got)
+    check("the former state is kept", os.path.exists(f"{i.data}/{got['previous']}/inro.db"), os.listdir(i.data))
+    i.start()
+    check("as of the backup", {c["name"] for c in i.get("cert", "list")["items"]} ==
+          {"a.example.test", "b.example.test"})
+    i.cli("confirm-restore")
+    i.cli("cert", "request", "d.example.test", "--ca", "own", "--wait")
+    fresh = min(v["id"] for v in i.get("cert", "show", "d.example.test")["versions"])
+    check("ids are not used twice", fresh > newest, (fresh, newest))
+    rec = [x for x in i.get("audit", "list", "--limit", "500")["items"] if x["action"] == "system.restore"][0]
+    check("the audit gap is told", rec["id"] > head and rec["detail"]["lost_last_record"] >= head and
+          len(rec["detail"]["lost_last_hash"]) == 64, rec)
+    i.cli("audit", "verify")
+    check("sound", i.cli("check")[0] == 0)
+
+
+def copy_beside_the_living_original_changes_nothing(box):
+    p = secret(box, "pass", PASS)
+    i = with_ca(box)
+    file = f"{box.folder}/one.backup"
+    backup(i, file, p)
+    c = copy_of(i, box, "copy")
+    restore(box, c.data, file, p, "--confirm")
+    c.start()
+    wait_for("the copy sees the original", lambda: (
+        c.cli("cert", "renew", "a.example.test") and c.get("system")["hold"] == "beside"), 15, 0.5)
+    code, _, err = c.cli("confirm-restore", ok=False)
+    check("no confirmation helps while the original runs", code == 3 and "stop it first" in err, err)
+    before = current(c, "a.example.test")
+    i.cli("cert", "renew", "a.example.test", "--wait")  # the original goes on
+    time.sleep(2)
+    check("the copy has not renewed", current(c, "a.example.test") == before)
+    i.stop()
+    wait_for("when the original stops, the confirmed copy takes over",
+             lambda: current(c, "a.example.test") != before, 40, 0.5)
+    check("no hold", c.get("system")["hold"] is None)
+    i.start()  # and now the original is the one beside
+    i.cli("cert", "renew", "a.example.test")
+    wait_for("the original is held", lambda: i.get("system")["hold"] == "beside", 15, 0.5)
+
+
+def scheduled_backups_keep_a_number_on_disk_and_over_sftp(box):
+    p = secret(box, "pass", PASS)
+    i = with_ca(box, certs=())
+    sshd = box.rig.add(Sshd(f"{box.folder}/sshd", "127.0.0.9"))
+    disk, far = f"{box.folder}/disk", f"{box.folder}/far"
+    os.makedirs(disk)
+    os.makedirs(far)
+    i.cli("backup-store", "add", "disk", "--type", "folder", "--folder", disk, "--keep", "2", "--passphrase-file", p)
+    i.cli("backup-store", "add", "far", "--type", "folder", "--via", "ssh", "--host", sshd.address, "--port",
+          str(sshd.port), "--user", sshd.user, "--private-key-file", sshd.user_key, "--host-key", sshd.fingerprint(),
+          "--folder", far, "--keep", "2", "--passphrase-file", p)
+    for folder in (disk, far):
+        wait_for(f"the first backup in {folder} by itself",
+                 lambda f=folder: [x for x in os.listdir(f) if x.endswith(".backup")], 40, 0.3)
+    for name, folder in (("disk", disk), ("far", far)):
+        wait_for("idle", lambda: not [j for j in i.get("job", "list", "--open")["items"] if j["kind"] == "backup"], 30)
+        for _ in range(3):
+            i.cli("backup-store", "run", name)
+        files = sorted(x for x in os.listdir(folder) if x.endswith(".backup"))
+        check(f"two are kept in {folder}", len(files) == 2, files)
+        check("no parts", not [x for x in os.listdir(folder) if x.endswith(".part")])
+        check("private", all(stat.S_IMODE(os.stat(f"{folder}/{x}").st_mode) == 0o600 for x in files))
+        check("the last one is shown", i.get("backup-store", "show", name)["state"]["last_file"] == files[-1], files)
+        code, got, _ = restore(box, f"{box.folder}/r-{name}", f"{folder}/{files[-1]}", p)
+        check("it restores", code == 0, got)
+    # another generation's mark in the folder: this installation has been replaced
+    inst = i.get("system")["installation"]
+    with open(f"{disk}/inro-{inst}.generation", "w") as f:
+        f.write("7\n")
+    i.cli("backup-store", "run", "disk")
+    check("superseded", i.get("system")["hold"] == "superseded", i.get("system"))
+    i.cli("confirm-restore")
+    check("a person decides", i.get("system")["hold"] is None)
+
+
+def killed_backups_and_restores(box):
+    """F9: no final name of a killed backup; a killed restore leaves the former or the new state."""
+    p = secret(box, "pass", PASS)
+    i = with_ca(box)
+    folder = f"{box.folder}/disk"
+    os.makedirs(folder)
+    i.cli("backup-store", "add", "disk", "--type", "folder", "--folder", folder, "--every", "30d",
+          "--passphrase-file", p)
+    wait_for("first", lambda: [x for x in os.listdir(folder) if x.endswith(".backup")], 40, 0.2)
+    for n in range(6):
+        i.cli("backup-store", "run", "disk", "--no-wait")
+        time.sleep(0.02 + 0.07 * n)
+        old = i.roles()["worker"]["pid"]
+        i.kill_role("worker")
+        wait_for("the worker is back", lambda o=old: i.roles()["worker"]["ready"] and
+                 i.roles()["worker"]["pid"] not in (0, o), 20, 0.1)
+    wait_for("it ends by itself", lambda: not [j for j in i.get("job", "list", "--open")["items"]
+                                               if j["kind"] == "backup"], 60, 0.5)
+    i.stop()
+    left = [x for x in os.listdir(f"{i.data}/backup") if x != "lock"]
+    check("nothing left behind", not [x for x in left if x.endswith(".part")], left)
+    files = sorted(x for x in os.listdir(folder) if x.endswith(".backup"))
+    for x in files:
+        restore(box, f"{box.folder}/x-{x}", f"{folder}/{x}", p, "--check")
+
+    # restore, killed at each rename, fsync and write in turn
+    old_name = "a.example.test"
+    base = f"{box.folder}/base"
+    shutil.copytree(i.data, base, ignore=shutil.ignore_patterns("inro.sock"))
+    good = f"{folder}/{files[-1]}"
+    outcomes = {"old": 0, "new": 0}
+    for call in ("rename", "fsync", "unlink"):
+        n, alive = 1, True
+        while alive and n < (60 if box.long else 26):
+            data = f"{box.folder}/kill"
+            shutil.rmtree(data, ignore_errors=True)
+            shutil.copytree(base, data)
+            os.chmod(data, 0o700)
+            r = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:signal=SIGKILL:when={n}",
+                                box.inro, "restore", good, "--data", data, "--passphrase-file", p],
+                               capture_output=True, text=True)
+            alive = r.returncode != 0
+            if not alive:
+                break
+            k = Inro(box.inro, box.folder, init=False)
+            k.folder, k.data = f"{box.folder}", data
+            try:
+                k.folder = f"{box.folder}/k-{call}-{n}"
+                os.makedirs(k.folder)
+                k.start()
+                outcomes["new" if k.get("system")["hold"] == "restored" else "old"] += 1
+                names = [c["name"] for c in k.get("cert", "list")["items"]]
+                check(f"{call} {n}: the certificates are there", names == [old_name], names)
+                check(f"{call} {n}: sound", k.cli("check")[0] == 0)
+                left = [x for x in os.listdir(data) if x.startswith("restore.")]
+                check(f"{call} {n}: nothing half-done", not left, left)
+            finally:
+                k.stop()
+            n += 2 if n > 6 and not box.long else 1
+    check("both outcomes were seen", outcomes["old"] > 3 and outcomes["new"] > 0, outcomes)
+
+
+TESTS = [new_machine_with_the_passphrase_alone, every_bad_backup_is_refused_and_nothing_changes,
+         old_backup_says_what_is_lost, copy_beside_the_living_original_changes_nothing,
+         scheduled_backups_keep_a_number_on_disk_and_over_sftp, killed_backups_and_restores]
