@@ -30,3 +30,10 @@ void host_cleanup(struct host **h)
 {
     host_close(*h);
 }
+
+int64_t host_exec_until(const struct host *h)
+{
+    int64_t most = h->exec_max > 0 ? h->exec_max : 120 * USEC_PER_SEC;
+    int64_t until = clock_mono(h->ctx->clock) + most;
+    return h->ctx->deadline && h->ctx->deadline < until ? h->ctx->deadline : until;
+}

@@ -37,6 +37,7 @@ struct host_ops {
 struct host { /* first member of every implementation */
     const struct host_ops *ops;
     struct ctx *ctx;
+    int64_t exec_max; /* microseconds a command may take; 0 = two minutes */
 };
 
 /* Settings every connector that changes files has; embed as the first member. */
@@ -91,6 +92,8 @@ extern const struct field_choice host_via_choices[], host_auth_choices[];
 /* Through ctx->host_open when that is set. */
 MUST enum rc host_open(struct ctx *ctx, const struct host_settings *s, struct host **ret,
                        struct err *err);
+/* When a command that starts now must have ended, on the monotonic clock. */
+int64_t host_exec_until(const struct host *h);
 void host_close(struct host *h); /* NULL-safe */
 void host_cleanup(struct host **h);
 

@@ -14,8 +14,6 @@
 #include "base/os/proc.h"
 #include "connect/host.h"
 
-#define EXEC_MAX (120 * USEC_PER_SEC)
-
 static enum rc local_lstat(struct host *h, const char *path, struct host_stat *ret, struct err *err)
 {
     (void)h;
@@ -127,9 +125,13 @@ static enum rc local_replace(struct host *h, const char *from, const char *to, s
 
 static enum rc local_unlink(struct host *h, const char *path, struct err *err)
 {
-    if (unlink(path) < 0)
-        return errno == ENOENT || errno == ENOTDIR ? RC_OK : file_fail(err, path, errno);
-    return sync_parent(h, path, err);
+    struct stat st;
+    if (unlink(path) == 0)
+        return sync_parent(h, path, err);
+    int e = errno;
+    /* A read-only file system says that first, even of what is not there. */
+    bool gone = lstat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR);
+    return gone ? RC_OK : file_fail(err, path, e);
 }
 
 static enum rc local_mkdir(struct host *h, const char *path, uint32_t mode, struct err *err)
@@ -143,9 +145,9 @@ static enum rc local_exec(struct host *h, const char *const argv[], struct buf *
                           int *ret_status, struct err *err)
 {
     TRY(ctx_alive(h->ctx, err));
-    int64_t left = h->ctx->deadline ? h->ctx->deadline - clock_mono(h->ctx->clock) : EXEC_MAX;
+    int64_t left = host_exec_until(h) - clock_mono(h->ctx->clock);
     struct proc_result r;
-    TRY(proc_run(argv, NULL, left < EXEC_MAX ? left : EXEC_MAX, h->ctx->cancel, out, &r, err));
+    TRY(proc_run(argv, NULL, left, h->ctx->cancel, out, &r, err));
     CHECK(!r.cancelled, err, RC_CANCELLED, BLAME_US,
           MSG("host.cancelled", "{0} was stopped on request", "要求により {0} を中断しました"),
           argv[0]);

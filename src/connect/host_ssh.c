@@ -74,7 +74,7 @@ static enum rc remote_exec(struct host *h, const char *const argv[], struct buf 
 {
     struct ssh_result r;
     TRY(ctx_alive(h->ctx, err));
-    TRY(ssh_exec(ssh_of(h), argv, h->ctx->deadline, out, &r, err));
+    TRY(ssh_exec(ssh_of(h), argv, host_exec_until(h), out, &r, err));
     CHECK(!r.timed_out, err, RC_TIMEOUT, BLAME_REMOTE,
           MSG("host.remote_slow", "{0} did not end in time on the remote host",
               "リモートホストで {0} が時間内に終了しませんでした"),

@@ -300,9 +300,14 @@ static enum rc transfer_failed(const struct http_client *c, CURLcode code, const
             MSG("net.http.timeout", "{0} did not answer in time", "{0} が時間内に応答しません"),
             host);
     case CURLE_SSL_CONNECT_ERROR:
-        return FAIL(err, RC_NET, BLAME_NETWORK,
-                    MSG("net.http.handshake", "the TLS handshake with {0} broke off: {1}",
-                        "{0} との TLS ハンドシェイクが中断されました: {1}"),
+        if (http_handshake_broke(why))
+            return FAIL(err, RC_NET, BLAME_NETWORK,
+                        MSG("net.http.handshake", "the TLS handshake with {0} broke off: {1}",
+                            "{0} との TLS ハンドシェイクが中断されました: {1}"),
+                        host, why);
+        return FAIL(err, RC_TLS, BLAME_REMOTE,
+                    MSG("net.http.no_tls", "no TLS connection with {0}: {1}",
+                        "{0} と TLS で接続できません: {1}"),
                     host, why);
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:

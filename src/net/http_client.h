@@ -60,6 +60,8 @@ struct http_response {
  */
 MUST enum rc http_do(struct http_client *c, const struct http_request *req, struct arena *a,
                      struct http_response *ret, struct err *err);
+/* Does libcurl's text of a failed handshake tell of a broken connection, not of TLS itself? */
+bool http_handshake_broke(const char *why);
 /* First header of that name (any case), or NULL. */
 const char *http_header_get(const struct http_response *r, const char *name);
 /* The n-th URL of Link headers with that rel (RFC 8288; several links per header), or NULL. */

@@ -146,3 +146,8 @@ int64_t http_retry_after(const struct http_response *r, int64_t now)
         return now + USEC_PER_SEC;
     return at > now + USEC_PER_DAY ? now + USEC_PER_DAY : at;
 }
+
+bool http_handshake_broke(const char *why)
+{
+    return !strstr(why, "error:") || strstr(why, "unexpected eof");
+}

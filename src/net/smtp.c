@@ -83,10 +83,15 @@ static enum rc smtp_failed(CURLcode code, const char *text, const struct mail *m
                   MSG("net.smtp.tls", "{0} offers no STARTTLS; nothing was sent in clear",
                       "{0} は STARTTLS を提供していません。平文では送信しません"),
                   m->host);
-    else if (code == CURLE_SSL_CONNECT_ERROR)
+    else if (code == CURLE_SSL_CONNECT_ERROR && http_handshake_broke(text))
         rc = FAIL(err, RC_NET, BLAME_NETWORK,
                   MSG("net.smtp.handshake", "the TLS handshake with {0} broke off: {1}",
                       "{0} との TLS ハンドシェイクが中断されました: {1}"),
+                  m->host, text);
+    else if (code == CURLE_SSL_CONNECT_ERROR)
+        rc = FAIL(err, RC_TLS, BLAME_REMOTE,
+                  MSG("net.smtp.no_tls", "no TLS connection with {0}: {1}",
+                      "{0} と TLS で接続できません: {1}"),
                   m->host, text);
     else if (code == CURLE_PEER_FAILED_VERIFICATION)
         rc = FAIL(err, RC_TLS, BLAME_REMOTE,

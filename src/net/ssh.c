@@ -15,6 +15,11 @@
 
 #include "base/mem.h"
 #include "base/os/file.h"
+#include "net/watchdog.h"
+
+/* Until we are let in, and for each thing asked afterwards: a machine that hangs holds a worker no
+ * longer. */
+enum { ANSWER_SEC = 60, LOGIN_SEC = 30 };
 
 struct ssh {
     ssh_session session;
@@ -24,31 +29,86 @@ struct ssh {
     char *host;
     int64_t deadline;
     const atomic_bool *cancel;
+    struct watchdog *dog;
+    int64_t until; /* when the dog bites */
 };
 
 enum { CHUNK = 16384, FILE_MAX = 8 << 20 };
 
+/* The next `seconds` are for what is asked now. */
+static void give_time(struct ssh *s, int64_t until)
+{
+    s->until = until < s->deadline ? until : s->deadline;
+    watchdog_until(s->dog, s->until);
+}
+
+static void give_seconds(struct ssh *s, int64_t seconds)
+{
+    give_time(s, clock_mono(clock_real()) + seconds * USEC_PER_SEC);
+}
+
+static bool is_late(const struct ssh *s)
+{
+    return s->until && clock_mono(clock_real()) >= s->until;
+}
+
+static enum rc late(const struct ssh *s, struct err *err)
+{
+    return FAIL(err, RC_TIMEOUT, BLAME_NETWORK,
+                MSG("net.ssh.late", "{0} did not answer in time (SSH)",
+                    "{0} が時間内に応答しません（SSH）"),
+                s->host);
+}
+
 static enum rc ssh_fail(struct ssh *s, const char *what, struct err *err)
 {
+    if (is_late(s))
+        return late(s, err);
     return FAIL(err, RC_REMOTE, BLAME_REMOTE,
                 MSG("net.ssh", "{0}: {1} failed: {2}", "{0}: {1} に失敗しました: {2}"), s->host,
                 what, ssh_get_error(s->session));
 }
 
+/* Why SFTP refused: protocol 3 knows few reasons, and a full disk is none of them. */
+static const struct sftp_row {
+    int code;
+    enum rc rc;
+    enum blame blame;
+    struct msg m;
+} sftp_rows[] = {
+    {SSH_FX_NO_SUCH_FILE,
+     RC_NOT_FOUND,
+     BLAME_INPUT,
+     {"net.sftp.none", "{0}: {1} {2}: no such file", "{0}: {2} がありません（{1}）"}},
+    {SSH_FX_PERMISSION_DENIED,
+     RC_DENIED,
+     BLAME_INPUT,
+     {"net.sftp.denied", "{0}: {1} {2}: permission denied", "{0}: {2} の権限がありません（{1}）"}},
+    {SSH_FX_WRITE_PROTECT,
+     RC_DENIED,
+     BLAME_INPUT,
+     {"net.sftp.ro", "{0}: {1} {2}: read-only", "{0}: {2} は読み取り専用です（{1}）"}},
+    {SSH_FX_FILE_ALREADY_EXISTS,
+     RC_REMOTE,
+     BLAME_REMOTE,
+     {"net.sftp.exists", "{0}: {1} {2}: already exists", "{0}: {2} は既に存在します（{1}）"}},
+    {-1,
+     RC_REMOTE,
+     BLAME_REMOTE,
+     {"net.sftp", "{0}: {1} {2}: refused by the server (disk full, or read-only?)",
+      "{0}: {2} "
+      "の操作（{1}）をサーバーが拒否しました（ディスクの空き、読み取り専用を確認してください"
+      "）"}}};
+
 static enum rc sftp_fail(struct ssh *s, const char *path, const char *what, struct err *err)
 {
+    if (is_late(s))
+        return late(s, err);
     int code = s->sftp ? sftp_get_error(s->sftp) : -1;
-    const char *why = code == SSH_FX_NO_SUCH_FILE          ? "no such file"
-                      : code == SSH_FX_PERMISSION_DENIED   ? "permission denied"
-                      : code == SSH_FX_FILE_ALREADY_EXISTS ? "already exists"
-                      : code == SSH_FX_WRITE_PROTECT       ? "read-only"
-                                                           : "refused by the server (disk full?)";
-    enum rc rc = code == SSH_FX_NO_SUCH_FILE                                        ? RC_NOT_FOUND
-                 : code == SSH_FX_PERMISSION_DENIED || code == SSH_FX_WRITE_PROTECT ? RC_DENIED
-                                                                                    : RC_REMOTE;
-    return FAIL(err, rc, rc == RC_REMOTE ? BLAME_REMOTE : BLAME_INPUT,
-                MSG("net.sftp", "{0}: {1} {2}: {3}", "{0}: {1} {2}: {3}"), s->host, what, path,
-                why);
+    const struct sftp_row *r = sftp_rows;
+    while (r->code != code && r->code != -1)
+        r++;
+    return FAIL(err, r->rc, r->blame, &r->m, s->host, what, path);
 }
 
 void ssh_quote(struct buf *out, const char *word)
@@ -67,6 +127,7 @@ static bool set_options(ssh_session s, const struct ssh_options *o, int fd)
 {
     int port = o->port, no = 0, level = SSH_LOG_NOLOG;
     long secs = (long)((o->deadline - clock_mono(clock_real())) / USEC_PER_SEC) + 1;
+    secs = secs > LOGIN_SEC ? LOGIN_SEC : secs;
     return ssh_options_set(s, SSH_OPTIONS_HOST, o->host) == SSH_OK &&
            ssh_options_set(s, SSH_OPTIONS_PORT, &port) == SSH_OK &&
            ssh_options_set(s, SSH_OPTIONS_USER, o->user) == SSH_OK &&
@@ -135,6 +196,8 @@ static enum rc check_host_key(struct ssh *s, const char *pins, struct err *err)
 
 static enum rc auth_failed(struct ssh *s, const char *user, struct err *err)
 {
+    if (is_late(s))
+        return late(s, err);
     return FAIL(err, RC_AUTH, BLAME_INPUT,
                 MSG("net.ssh.auth", "{0} does not let {1} in with the key or password given",
                     "{0} が {1} の鍵またはパスワードを受け付けません"),
@@ -186,11 +249,18 @@ static enum rc connect_session(const struct ssh_options *o, struct ssh **ret, st
     struct stat st;
     s->inode = fstat(fd, &st) == 0 ? st.st_ino : 0;
     s->fd = fd_take(&fd);
+    enum rc rc = watchdog_add(s->fd, o->deadline, o->cancel, &s->dog, err);
+    if (rc != RC_OK) {
+        ssh_close(s);
+        return rc;
+    }
+    give_seconds(s, LOGIN_SEC);
     if (ssh_connect(s->session) != SSH_OK) {
-        enum rc rc = FAIL(err, RC_NET, BLAME_NETWORK,
-                          MSG("net.ssh.connect", "no SSH session with {0}: {1}",
-                              "{0} と SSH 接続できません: {1}"),
-                          o->host, ssh_get_error(s->session));
+        rc = is_late(s) ? late(s, err)
+                        : FAIL(err, RC_NET, BLAME_NETWORK,
+                               MSG("net.ssh.connect", "no SSH session with {0}: {1}",
+                                   "{0} と SSH 接続できません: {1}"),
+                               o->host, ssh_get_error(s->session));
         ssh_close(s);
         return rc;
     }
@@ -234,12 +304,15 @@ void ssh_close(struct ssh *s)
 {
     if (!s)
         return;
+    if (s->dog)
+        give_seconds(s, 5); /* saying good-bye */
     if (s->sftp)
         sftp_free(s->sftp);
     if (s->session) {
         ssh_disconnect(s->session);
         ssh_free(s->session);
     }
+    watchdog_remove(s->dog);
     close_socket(s);
     mem_free(s->host);
     mem_free(s);
@@ -285,6 +358,7 @@ enum rc ssh_exec(struct ssh *s, const char *const argv[], int64_t deadline, stru
         ssh_quote(&line, argv[i]);
     }
     TRY(buf_ok(&line, err));
+    give_time(s, deadline + 10 * USEC_PER_SEC); /* read_output keeps the deadline itself */
     ssh_channel ch = ssh_channel_new(s->session);
     if (!ch || ssh_channel_open_session(ch) != SSH_OK ||
         ssh_channel_request_exec(ch, buf_cstr(&line)) != SSH_OK) {
@@ -304,6 +378,7 @@ enum rc ssh_exec(struct ssh *s, const char *const argv[], int64_t deadline, stru
 
 static enum rc need_sftp(struct ssh *s, struct err *err)
 {
+    give_seconds(s, ANSWER_SEC);
     if (s->sftp)
         return RC_OK;
     sftp_session f = sftp_new(s->session);
@@ -460,9 +535,16 @@ enum rc ssh_replace(struct ssh *s, const char *from, const char *to, struct err 
 
 enum rc ssh_unlink(struct ssh *s, const char *path, struct err *err)
 {
+    struct ssh_stat st;
     TRY(need_sftp(s, err));
-    if (sftp_unlink(s->sftp, path) != SSH_OK && sftp_get_error(s->sftp) != SSH_FX_NO_SUCH_FILE)
-        return sftp_fail(s, path, "unlink", err);
+    if (sftp_unlink(s->sftp, path) == SSH_OK || sftp_get_error(s->sftp) == SSH_FX_NO_SUCH_FILE)
+        return RC_OK;
+    enum rc rc = sftp_fail(s, path, "unlink", err);
+    /* A read-only file system says that first, even of what is not there. */
+    if (ssh_lstat(s, path, &st, NULL) != RC_OK || st.exists)
+        return rc;
+    if (err)
+        *err = (struct err){0};
     return RC_OK;
 }
 

@@ -11,15 +11,37 @@
 #include "base/mem.h"
 #include "base/rand.h"
 
+/* The system's words are English; these are the failures people meet. */
+static const struct reason {
+    int errnum;
+    enum rc rc;
+    const char *ja;
+} reasons[] = {{ENOENT, RC_NOT_FOUND, "ファイルまたはディレクトリがありません"},
+               {EEXIST, RC_EXISTS, "既に存在します"},
+               {EACCES, RC_DENIED, "権限がありません"},
+               {EPERM, RC_DENIED, "許可されていない操作です"},
+               {EISDIR, RC_INTERNAL, "ディレクトリです"},
+               {ENOTDIR, RC_INTERNAL, "ディレクトリではありません"},
+               {ELOOP, RC_INTERNAL, "シンボリックリンクはたどりません"},
+               {ENOSPC, RC_INTERNAL, "ディスクに空きがありません"},
+               {EDQUOT, RC_INTERNAL, "ディスクの割り当て上限に達しました"},
+               {EROFS, RC_INTERNAL, "読み取り専用のファイルシステムです"},
+               {EIO, RC_INTERNAL, "入出力エラーです"},
+               {EMFILE, RC_INTERNAL, "開けるファイル数の上限に達しました"}};
+
 enum rc file_fail(struct err *err, const char *path, int errnum)
 {
-    const char *why = strerrordesc_np(errnum);
-    enum rc rc = errnum == ENOENT                      ? RC_NOT_FOUND
-                 : errnum == EEXIST                    ? RC_EXISTS
-                 : errnum == EACCES || errnum == EPERM ? RC_DENIED
-                                                       : RC_INTERNAL;
-    enum blame blame = rc == RC_INTERNAL ? BLAME_US : BLAME_INPUT;
-    return FAIL(err, rc, blame, MSG("base.file", "{0}: {1}", "{0}: {1}"), path, why ? why : "?");
+    const char *en = strerrordesc_np(errnum), *ja = NULL;
+    enum rc rc = RC_INTERNAL;
+    for (size_t i = 0; i < COUNT_OF(reasons); i++) {
+        if (reasons[i].errnum == errnum) {
+            rc = reasons[i].rc;
+            ja = reasons[i].ja;
+        }
+    }
+    en = en ? en : "?";
+    return FAIL(err, rc, rc == RC_INTERNAL ? BLAME_US : BLAME_INPUT,
+                MSG("base.file", "{0}: {1}", "{0}: {2}"), path, en, ja ? ja : en);
 }
 
 void fd_cleanup(int *fd)

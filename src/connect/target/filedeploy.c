@@ -126,12 +126,18 @@ static bool carries(const struct filedeploy *d, const struct fd_file *f, struct 
 
 static enum rc refuse_kind(const struct fd_file *f, const struct host_stat *st, struct err *err)
 {
-    return FAIL(err, RC_INPUT, BLAME_INPUT,
-                MSG("files.not_file",
-                    "{0} is {1}, which is not replaced; give the path of the file itself",
-                    "{0} は通常のファイルではないため（{1}）置き換えません。実際のファイルのパスを"
-                    "指定してください"),
-                f->path, st->is_link ? "a symbolic link" : "not a regular file");
+    const struct msg *m =
+        st->is_link
+            ? MSG("files.link",
+                  "{0} is a symbolic link, which is not replaced; give the path of the file "
+                  "itself",
+                  "{0} はシンボリックリンクのため置き換えません。実際のファイルのパスを指定"
+                  "してください")
+            : MSG("files.not_file",
+                  "{0} is not a regular file and is not replaced; give the path of a file",
+                  "{0} は通常のファイルではないため置き換えません。ファイルのパスを指定して"
+                  "ください");
+    return FAIL(err, RC_INPUT, BLAME_INPUT, m, f->path);
 }
 
 static enum rc parent_check(struct filedeploy *d, const struct fd_file *f, struct err *err)
@@ -213,6 +219,7 @@ enum rc fd_run(struct filedeploy *d, bool reload, struct err *err)
         return RC_OK;
     AUTO(buf) struct buf out = BUF(4096);
     int status = 0;
+    d->host->exec_max = d->set->command_timeout * USEC_PER_SEC;
     TRY(d->host->ops->exec(d->host, argv, &out, &status, err));
     if (status == 0)
         return RC_OK;

@@ -14,7 +14,8 @@
 struct file_settings {
     struct host_settings host;
     const char *test_command, *reload_command;
-    const char *config; /* nginx: appended to both commands as -c */
+    int64_t command_timeout; /* seconds, of either command */
+    const char *config;      /* nginx: appended to both commands as -c */
 };
 
 struct file_place {
@@ -27,6 +28,12 @@ struct file_place {
 extern const struct field_choice file_cert_modes[], file_key_modes[];
 
 /* Last lines of a place's field table. */
+#define FILE_TIMEOUT_FIELD                                                                         \
+    FIELD_SECS(struct file_settings, command_timeout, .flags = FIELD_ADVANCED, .dflt = "120",      \
+               .min = 1, .max = 540, .label = {"Command timeout", "コマンドの制限時間"},           \
+               .help = {"A test or reload that takes longer is stopped, and the files go back.",   \
+                        "検査や再読み込みがこれより長い場合は停止し、ファイルを元に戻します。"})
+
 #define FILE_PLACE_FIELDS                                                                          \
     FIELD_ENUM(struct file_place, cert_mode, .flags = FIELD_ADVANCED, .choices = file_cert_modes,  \
                .label = {"Certificate file mode", "証明書ファイルの権限"},                         \

@@ -14,6 +14,7 @@ static const struct field fields[] = {
               .help = {"Makes the service read the files again. No shell.",
                        "サービスにファイルを読み直させます。シェルは介しません。"},
               .example = "systemctl reload apache2"),
+    FILE_TIMEOUT_FIELD,
     FIELD_END,
 };
 

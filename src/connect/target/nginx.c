@@ -16,6 +16,7 @@ static const struct field fields[] = {
                .help = {"Given to both commands as -c, when it is not nginx's default.",
                         "既定以外の設定ファイルを使う場合に、両コマンドへ -c として渡します。"},
                .example = "/etc/nginx/nginx.conf"),
+    FILE_TIMEOUT_FIELD,
     FIELD_END,
 };
 

@@ -343,7 +343,7 @@ static enum rc rig_host_open(struct ctx *ctx, const struct host_settings *s, str
     struct host *h = mem_alloc(sizeof *h);
     if (!h)
         return NOMEM(err);
-    *h = (struct host){&rig_host_ops, ctx};
+    *h = (struct host){.ops = &rig_host_ops, .ctx = ctx};
     rig_open_hosts++;
     *ret = h;
     return RC_OK;

@@ -197,6 +197,31 @@ static void test_retry_after_is_obeyed_and_clamped(void **state)
     end(&r);
 }
 
+/* A CA that says "at once" for ever is asked ever more seldom; after a day people are told, and the
+ * order is still the same one. */
+static void test_processing_for_days(void **state)
+{
+    (void)state;
+    struct run r;
+    begin(&r);
+    ca.processing = 1000000;
+    ca.retry_after = "0";
+    enum rc rc = RC_OK;
+    int steps = 0;
+    int64_t begun = clock_now(&rig_clock);
+    while (rc == RC_OK && steps++ < 2000)
+        rc = step(&r);
+    assert_int_equal(rc, RC_TIMEOUT);
+    assert_int_equal(r.err.blame, BLAME_REMOTE);
+    assert_true(clock_now(&rig_clock) - begun >= USEC_PER_DAY);
+    assert_true(steps < 600); /* one a second would be 86,400 */
+    assert_non_null(r.data);
+    ca.processing = 0;
+    assert_int_equal(all(&r), RC_OK);
+    assert_int_equal(ca.orders, 1);
+    end(&r);
+}
+
 static void test_validation_has_an_end(void **state)
 {
     (void)state;
@@ -571,6 +596,7 @@ int main(void)
         cmocka_unit_test(test_every_nonce_try_is_signed_anew),
         cmocka_unit_test(test_slow_order),
         cmocka_unit_test(test_retry_after_is_obeyed_and_clamped),
+        cmocka_unit_test(test_processing_for_days),
         cmocka_unit_test(test_validation_has_an_end),
         cmocka_unit_test(test_failed_proof_tells_why_and_orders_anew),
         cmocka_unit_test(test_ca_that_validates_when_asked_again),
