@@ -284,8 +284,8 @@ static void old_protocols_are_not_spoken(void **state)
     SSL_CTX_set_security_level(s.tls, 0);
     SSL_CTX_set_min_proto_version(s.tls, TLS1_VERSION);
     SSL_CTX_set_max_proto_version(s.tls, TLS1_1_VERSION);
-    assert_int_equal(once(&s, NULL), RC_NET);
-    assert_string_equal(last.id, "net.http.handshake");
+    assert_int_equal(once(&s, NULL), RC_TLS);
+    assert_string_equal(last.id, "net.http.no_tls");
     assert_int_equal(s.got[0], '\0');
     SSL_CTX_free(s.tls);
 }
