@@ -220,6 +220,7 @@ static enum rc send_fake(struct ctx *ctx, const void *s, const struct notice_tex
     pthread_mutex_lock(&world.lock);
     world.sent++;
     snprintf(world.subject, sizeof world.subject, "%s", n->subject);
+    snprintf(world.body, sizeof world.body, "%s", n->body);
     pthread_mutex_unlock(&world.lock);
     *reply = "250 ok";
     return RC_OK;
