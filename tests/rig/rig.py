@@ -367,7 +367,9 @@ class Inro(Part):
         self.args = list(args)
         self.login = self.password = None
         if init:
-            out = subprocess.run([self.binary, "init", "--data", self.data, "--json"], capture_output=True, text=True)
+            more = [] if init is True else list(init)  # more options of init
+            out = subprocess.run([self.binary, "init", "--data", self.data, "--json", *more], capture_output=True,
+                                 text=True)
             if out.returncode != 0:
                 raise Failure(f"inro init: {out.stderr}")
             got = json.loads(out.stdout)
