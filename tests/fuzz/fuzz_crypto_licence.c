@@ -1,0 +1,63 @@
+/*
+ * Licence files: whatever comes, reading ends with one reason or with a licence whose written form
+ * is the signed text. Half of the runs sign what they are given, so that the parser behind the
+ * signature is reached too.
+ */
+#include <sodium.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto/digest.h"
+#include "crypto/licence.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool good)
+{
+    if (!good)
+        abort();
+}
+
+static void read_it(struct str file, const struct licence_key *k)
+{
+    AUTO(arena) struct arena *a = arena_create(0);
+    AUTO(buf) struct buf again = BUF((size_t)1 << 20);
+    struct licence l;
+    struct err err = {0};
+    check(a != NULL);
+    enum rc rc = licence_read(file, k, 1, a, &l, &err);
+    if (rc != RC_OK) {
+        check(err.en[0] && err.ja[0]);
+        return;
+    }
+    check(licence_body(&l, &again, NULL) == RC_OK);
+    check(l.ends > l.begins && service_code_ok(l.service_code));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const unsigned char seed[crypto_sign_SEEDBYTES] = {1};
+    unsigned char pub[32], secret[64], sig[64];
+    struct licence_key k;
+    struct str text = {(const char *)data, size};
+    crypto_init();
+    check(crypto_sign_seed_keypair(pub, secret, seed) == 0);
+    licence_key_of(pub, &k);
+    read_it(text, &k);
+    (void)(licence_key_read(text, &k, NULL) == RC_OK);
+    licence_key_of(pub, &k);
+    /* the same text, signed by the key it names */
+    AUTO(buf) struct buf body = BUF((size_t)1 << 20), file = BUF((size_t)1 << 20);
+    buf_addstr(&body, text);
+    if (size > 0 && data[size - 1] != '\n')
+        buf_addc(&body, '\n');
+    buf_adds(&body, "key: ");
+    buf_adds(&body, k.id);
+    buf_addc(&body, '\n');
+    check(crypto_sign_detached(sig, NULL, (const unsigned char *)body.p, body.len, secret) == 0);
+    licence_file(buf_str(&body), sig, &file);
+    if (file.bad == RC_OK)
+        read_it(buf_str(&file), &k);
+    return 0;
+}
