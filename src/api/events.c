@@ -17,7 +17,7 @@ struct stream_client {
     struct api *api;
     char session[65]; /* "" with a token or the local socket */
     int64_t user_id, token_id;
-    bool sees_all, closed;
+    bool sees_all, closed, ended; /* ended: we gave our hold of the stream back */
 };
 
 static void unlink_client(struct api *api, struct stream_client *c)
@@ -38,7 +38,10 @@ static void on_close(void *ctx)
     struct api *api = c->api;
     (void)pthread_mutex_lock(&api->event_lock);
     unlink_client(api, c);
+    bool ended = c->ended;
     (void)pthread_mutex_unlock(&api->event_lock);
+    if (!ended)
+        http_stream_end(c->stream);
     mem_free(c);
 }
 
@@ -115,9 +118,9 @@ static void end_where(struct api *api, int64_t user_id, const char *session)
     (void)pthread_mutex_lock(&api->event_lock);
     for (struct stream_client *c = api->streams; c; c = c->next) {
         bool hit = user_id ? c->user_id == user_id : strcmp(c->session, session) == 0;
-        if (!hit || c->closed)
+        if (!hit || c->ended)
             continue;
-        c->closed = true;
+        c->closed = c->ended = true;
         http_stream_end(c->stream);
     }
     (void)pthread_mutex_unlock(&api->event_lock);
