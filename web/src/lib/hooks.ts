@@ -1,0 +1,117 @@
+// Reading from the API in components: once, again when something changed, and never out of order.
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { get } from "./api";
+import { onLive } from "./live";
+
+export interface Loaded<T> {
+  value: T | null;
+  error: unknown;
+  reload: () => Promise<void>;
+}
+
+/** Reads `path` (null: nothing), and again when one of the live events in `on` comes. */
+export function useGet<T>(path: string | null, on: string[] = []): Loaded<T> {
+  const [value, setValue] = useState<T | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  const asked = useRef(0);
+  const shown = useRef<string | null>(null);
+  const reload = useCallback(async () => {
+    if (!path) return;
+    const mine = ++asked.current;
+    try {
+      const got = await get<T>(path);
+      if (mine !== asked.current) return;
+      shown.current = path;
+      setValue(got);
+      setError(null);
+    } catch (x) {
+      if (mine === asked.current) setError(x);
+    }
+  }, [path]);
+  useEffect(() => {
+    if (shown.current !== path) setValue(null);
+    void reload();
+  }, [reload]);
+  useLive(on, () => void reload());
+  return { value, error, reload };
+}
+
+/** Calls fn when one of the events comes (or the link is back), at most every 400 ms. */
+export function useLive(on: string[], fn: () => void): void {
+  const latest = useRef(fn);
+  latest.current = fn;
+  const key = on.join(",");
+  useEffect(() => {
+    if (!key) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const wanted = [...key.split(","), "reconnected"];
+    const off = onLive((e) => {
+      if (!wanted.includes(e.event) || timer) return;
+      timer = setTimeout(() => {
+        timer = undefined;
+        latest.current();
+      }, 400);
+    });
+    return () => {
+      off();
+      clearTimeout(timer);
+    };
+  }, [key]);
+}
+
+/** Kept in the browser for the next visit: views, columns, folded parts. Never a secret. */
+export function useKept<T>(name: string, first: T): [T, (v: T) => void] {
+  const key = "inro-" + name;
+  const [v, set] = useState<T>(() => {
+    try {
+      const kept = localStorage.getItem(key);
+      return kept === null ? first : (JSON.parse(kept) as T);
+    } catch {
+      return first;
+    }
+  });
+  return [
+    v,
+    (n: T) => {
+      localStorage.setItem(key, JSON.stringify(n));
+      set(n);
+    },
+  ];
+}
+
+/** What is being typed survives a reload of the page; cleared when it was sent. */
+export function useDraft<T extends object>(name: string, first: T): [T, (v: T) => void, () => void] {
+  const key = "inro-draft-" + name;
+  const [v, set] = useState<T>(() => {
+    try {
+      const kept = sessionStorage.getItem(key);
+      return kept ? { ...first, ...(JSON.parse(kept) as T) } : first;
+    } catch {
+      return first;
+    }
+  });
+  return [
+    v,
+    (n: T) => {
+      sessionStorage.setItem(key, JSON.stringify(n));
+      set(n);
+    },
+    () => sessionStorage.removeItem(key),
+  ];
+}
+
+/** The present minute, so that relative times move. */
+export function useMinute(): number {
+  const [now, set] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => set(Date.now()), 30000);
+    return () => clearInterval(timer);
+  }, []);
+  return now;
+}
+
+export function useTitle(title: string): void {
+  useEffect(() => {
+    document.title = title ? `${title} - Inro 印籠` : "Inro 印籠";
+  }, [title]);
+}

@@ -1,0 +1,261 @@
+// One picture style: thin lines, one unit of space, words beside marks; drawn as SVG by hand.
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import type { CertDetail, ChainItem, Summary } from "../lib/api";
+import { date, month, number, relative, shortDate, stateText, t } from "../lib/i18n";
+import { go } from "../lib/router";
+
+const WEEK = 7 * 86400000;
+/** From what is worst to what is fine: also the order of the stack. */
+export const healthOrder = ["expired", "failed", "revoked", "deploy_failed", "drift", "expiring", "ordering", "new", "valid"];
+
+/** Thirteen months of ends, a bar for each week; every bar leads to its list. */
+export function ExpiryTimeline({ s }: { s: Summary }): JSX.Element {
+  const [at, setAt] = useState<number | null>(null);
+  const n = 57;
+  const from = new Date(s.now).getTime();
+  const bars = Array.from({ length: n }, (_, w) => {
+    const parts = healthOrder.map((h) => ({ h, n: s.weeks.find((x) => x.week === w && x.health === h)?.count ?? 0 })).filter((x) => x.n > 0);
+    return { w, parts, total: parts.reduce((a, x) => a + x.n, 0) };
+  });
+  const top = Math.max(1, ...bars.map((b) => b.total));
+  const W = 1140,
+    H = 150,
+    low = 118,
+    step = W / n;
+  const link = (w: number): string => `/certs?from=${Math.floor((from + w * WEEK) / 1000)}&before=${Math.floor((from + (w + 1) * WEEK) / 1000)}&sort=expires`;
+  const months: { x: number; text: string }[] = [];
+  for (let w = 0, last = ""; w < n; w++) {
+    const m = month(from + w * WEEK);
+    if (m !== last && (months.length === 0 || w - (months[months.length - 1]?.x ?? 0) / step > 3)) months.push({ x: w * step, text: m });
+    last = m;
+  }
+  const shown = at !== null ? bars[at] : undefined;
+  return (
+    <div class="pic">
+      <svg viewBox={`0 0 ${W} ${H}`} class="timeline" role="group" aria-label={t("timeline_title")}>
+        <line x1="0" x2={W} y1={low} y2={low} class="axis" />
+        {months.map((m) => (
+          <g key={m.x}>
+            <line x1={m.x} x2={m.x} y1={low} y2={low + 6} class="axis" />
+            <text x={m.x + 3} y={low + 20} class="tick">
+              {m.text}
+            </text>
+          </g>
+        ))}
+        {bars.map((b) => {
+          let y = low;
+          return (
+            <a
+              key={b.w}
+              href={link(b.w)}
+              class={b.total ? "bar" : "bar none"}
+              tabIndex={b.total ? 0 : -1}
+              aria-hidden={b.total ? undefined : "true"}
+              aria-label={t("timeline_week", date(from + b.w * WEEK), b.total)}
+              onMouseEnter={() => setAt(b.w)}
+              onMouseLeave={() => setAt(null)}
+              onFocus={() => setAt(b.w)}
+              onBlur={() => setAt(null)}
+              onClick={(e) => {
+                e.preventDefault();
+                go(link(b.w));
+              }}
+            >
+              <rect x={b.w * step} y="0" width={step} height={low} class="hit" />
+              {b.parts.map((part) => {
+                const h = Math.max(4, (part.n / top) * 100);
+                y -= h;
+                return <rect key={part.h} x={b.w * step + 2} y={y} width={step - 4} height={h - 1} class={`fill-${part.h}`} rx="1.5" />;
+              })}
+            </a>
+          );
+        })}
+        <line x1="0.75" x2="0.75" y1="4" y2={low} class="now" />
+      </svg>
+      <p class="pic-note" aria-hidden="true">
+        {shown && shown.total > 0
+          ? `${t("timeline_week", date(from + shown.w * WEEK), shown.total)} : ${shown.parts.map((x) => `${stateText(x.h).text} ${number(x.n)}`).join(", ")}`
+          : t("timeline_hint")}
+      </p>
+    </div>
+  );
+}
+
+/** The life of a certificate: its versions over time, today, the planned renewal, deployments. */
+export function LifeLine({ c }: { c: CertDetail }): JSX.Element | null {
+  const vs = c.versions.filter((v) => v.not_before && v.not_after).slice(0, 6);
+  if (vs.length === 0) return null;
+  const ms = (s: string | null | undefined): number => new Date(s ?? 0).getTime();
+  const now = Date.now();
+  const current = vs.find((v) => v.state === "current") ?? vs[0];
+  const start = Math.min(...vs.map((v) => ms(v.not_before)), now);
+  const end = Math.max(...vs.map((v) => ms(v.not_after)), now);
+  const pad = (end - start) * 0.03;
+  const W = 1140,
+    left = 8,
+    right = W - 8,
+    rowH = 30,
+    top = 26;
+  const x = (m: number): number => left + ((m - start + pad) / (end - start + 2 * pad)) * (right - left);
+  const H = top + vs.length * rowH + 44;
+  const renew = c.renew_at ? x(ms(c.renew_at)) : null;
+  const words = [
+    current ? `${t("in_service")}: ${date(current.not_before)} – ${date(current.not_after)} (${relative(current.not_after)})` : "",
+    c.renew_at ? `${t("renewal_planned")}: ${date(c.renew_at)} (${relative(c.renew_at)})` : "",
+  ].filter(Boolean);
+  const nowX = x(now);
+  const clash = renew !== null && Math.abs(renew - nowX) < 130;
+  return (
+    <figure class="pic">
+      <svg viewBox={`0 0 ${W} ${H}`} role="img" aria-label={`${t("life_line")}. ${words.join(". ")}`}>
+        {vs.map((v, i) => {
+          const y = top + i * rowH;
+          const a = x(ms(v.not_before)),
+            b = x(ms(v.not_after));
+          const text = `#${v.id} ${stateText(v.state).text}`;
+          const inside = b - a > 120;
+          return (
+            <g key={v.id}>
+              <rect x={a} y={y} width={Math.max(3, b - a)} height={rowH - 10} rx="3" class={`life life-${v.state}`} />
+              <text x={inside ? a + 8 : a > W / 2 ? a - 6 : b + 6} y={y + 15} class="life-text" text-anchor={!inside && a > W / 2 ? "end" : "start"}>
+                {text}
+              </text>
+            </g>
+          );
+        })}
+        {c.deployments
+          .filter((d) => ms(d.created) >= start)
+          .map((d) => {
+            const i = vs.findIndex((v) => v.id === d.version);
+            if (i < 0) return null;
+            return <circle key={d.id} cx={x(ms(d.created))} cy={top + i * rowH + 10} r="4.5" class={`dot dot-${d.state}`} />;
+          })}
+        <line x1={nowX} x2={nowX} y1="16" y2={H - 38} class="now" />
+        <text x={nowX + (nowX > W - 70 ? -4 : 4)} y="12" class="tick strong" text-anchor={nowX > W - 70 ? "end" : "start"}>
+          {t("today")}
+        </text>
+        {renew !== null && (
+          <g>
+            <line x1={renew} x2={renew} y1={clash ? 16 : 16} y2={H - 38} class="renew" />
+            <text x={renew + (renew > W - 160 ? -4 : 4)} y={H - 26} class="tick" text-anchor={renew > W - 160 ? "end" : "start"}>
+              {t("renewal_planned")} {shortDate(c.renew_at)}
+            </text>
+          </g>
+        )}
+        <text x={left} y={H - 6} class="tick">
+          {date(start)}
+        </text>
+        <text x={right} y={H - 6} class="tick" text-anchor="end">
+          {date(end)}
+        </text>
+      </svg>
+      <figcaption class="pic-note">{words.join(" ・ ")}</figcaption>
+    </figure>
+  );
+}
+
+/** Leaf, intermediates, and the root that is not sent: who vouches for whom. */
+export function ChainPicture({ items }: { items: ChainItem[] }): JSX.Element {
+  const last = items[items.length - 1];
+  return (
+    <ol class="chain">
+      {items.map((c, i) => (
+        <li key={c.sha256} class={i === 0 ? "leaf" : ""}>
+          <span class="chain-role">{i === 0 ? t("chain_leaf") : c.self_issued ? t("chain_root") : t("chain_mid")}</span>
+          <b>{cn(c.subject) || c.names[0] || c.serial}</b>
+          <span class="small muted">
+            {c.key} ・ {c.signature} ・ {date(c.not_after)} ({relative(c.not_after)})
+          </span>
+        </li>
+      ))}
+      {last && !last.self_issued && (
+        <li class="root">
+          <span class="chain-role">{t("chain_root")}</span>
+          <b>{cn(last.issuer)}</b>
+          <span class="small muted">{t("chain_root_note")}</span>
+        </li>
+      )}
+    </ol>
+  );
+}
+
+export const cn = (dn: string | null | undefined): string => /(?:^|,\s*)CN=((?:\\.|[^,\\])*)/.exec(dn ?? "")?.[1]?.replace(/\\(.)/g, "$1") ?? dn ?? "";
+
+/** How much of something limited is used. */
+export function Meter({ used, of, label }: { used: number; of: number; label: string }): JSX.Element {
+  const share = of > 0 ? Math.min(1, used / of) : 0;
+  return (
+    <div class="meter">
+      <div class="meter-head">
+        <span>{label}</span>
+        <b>
+          {number(used)} / {number(of)}
+        </b>
+      </div>
+      <svg viewBox="0 0 100 4" preserveAspectRatio="none" role="img" aria-label={`${label}: ${used} / ${of}`}>
+        <rect width="100" height="4" rx="1" class="meter-bed" />
+        <rect width={share * 100} height="4" rx="1" class={share >= 1 ? "meter-full" : "meter-used"} />
+      </svg>
+    </div>
+  );
+}
+
+/** Counts by day as small columns: two weeks of renewals. */
+export function Days({ s }: { s: Summary }): JSX.Element {
+  const from = new Date(s.now).getTime();
+  const days = Array.from({ length: 14 }, (_, d) => s.renewals.find((r) => r.day === d)?.count ?? 0);
+  const late = s.renewals.find((r) => r.day < 0)?.count ?? 0;
+  const top = Math.max(1, ...days);
+  const total = days.reduce((a, b) => a + b, 0);
+  return (
+    <div class="pic">
+      <svg viewBox="0 0 420 92" role="img" aria-label={t("renewals_14", total)}>
+        <line x1="0" x2="420" y1="68" y2="68" class="axis" />
+        {days.map((n, d) => {
+          const h = n ? Math.max(4, (n / top) * 50) : 0;
+          return (
+            <g key={d}>
+              <rect x={d * 30 + 5} y={68 - h} width="20" height={h} rx="2" class="fill-plan" />
+              {n > 0 && (
+                <text x={d * 30 + 15} y={62 - h} class="tick" text-anchor="middle">
+                  {n > 9999 ? Math.round(n / 1000) + "k" : n}
+                </text>
+              )}
+              {d % 2 === 0 && (
+                <text x={d * 30 + 15} y="85" class="tick" text-anchor="middle">
+                  {new Date(from + d * 86400000).getDate()}
+                </text>
+              )}
+            </g>
+          );
+        })}
+      </svg>
+      <p class="pic-note">
+        {t("renewals_14", number(total))}
+        {late > 0 && <b class="warn-text"> {t("renewals_late", number(late))}</b>}
+      </p>
+    </div>
+  );
+}
+
+/** The steps of a flow with where it is now: done, running, waiting, failed. */
+export function Steps({ steps, now, state }: { steps: [string, string][]; now: string; state: string }): JSX.Element {
+  const at = state === "done" ? steps.length : Math.max(0, steps.findIndex(([id]) => id === now));
+  return (
+    <ol class="steps">
+      {steps.map(([id, text], i) => {
+        const how = i < at ? "done" : i > at ? "later" : state === "failed" || state === "blocked" ? "bad" : "now";
+        const mark = how === "done" ? "✓" : how === "bad" ? "!" : how === "now" ? "▶" : String(i + 1);
+        return (
+          <li key={id} class={`step-${how}`} aria-current={how === "now" ? "step" : undefined}>
+            <span class="step-mark" aria-hidden="true">
+              {mark}
+            </span>
+            <span>{text}</span>
+          </li>
+        );
+      })}
+    </ol>
+  );
+}

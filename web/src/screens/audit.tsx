@@ -1,0 +1,137 @@
+// 監査ログ: who did what, when, from where; filters, the proof that nothing was changed, export.
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { call, get, query, type Audit, type Page } from "../lib/api";
+import { dateTime, getLang, number, t } from "../lib/i18n";
+import { useTitle } from "../lib/hooks";
+import { saveCsv } from "../lib/csv";
+import { A, go, type Place } from "../lib/router";
+import { Empty, Fault, Head, When } from "../ui/basic";
+import { Dialog } from "../ui/dialog";
+import { Subject } from "../ui/job";
+import { Table, usePages, type Column } from "../ui/table";
+
+type Doc = { paths: Record<string, Record<string, { operationId?: string; summary?: string; "x-summary-ja"?: string }>> };
+let doc: Promise<Doc> | null = null;
+
+/** What the server's own description calls its actions, so that none is forgotten here. */
+function useActions(): (id: string) => string {
+  const [names, set] = useState<Map<string, [string, string]>>(new Map());
+  useEffect(() => {
+    doc ??= get<Doc>("/openapi.json");
+    doc.then(
+      (d) => {
+        const m = new Map<string, [string, string]>();
+        for (const methods of Object.values(d.paths)) for (const o of Object.values(methods)) if (o.operationId) m.set(o.operationId, [o.summary ?? "", o["x-summary-ja"] ?? ""]);
+        set(m);
+      },
+      () => {
+        doc = null;
+      },
+    );
+  }, []);
+  return (id) => names.get(id)?.[getLang() === "ja" ? 1 : 0] || id;
+}
+
+export function AuditScreen({ place }: { place: Place }): JSX.Element {
+  useTitle(t("audit"));
+  const action = useActions();
+  const q = place.query.get("q") ?? "";
+  const subject = place.query.get("subject") ?? "";
+  const list = usePages<Audit>("/audit", { subject }, ["job", "cert"], "before");
+  const [shown, setShown] = useState<Audit | null>(null);
+  const [whole, setWhole] = useState<string | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  const low = q.toLowerCase();
+  const fits = (a: Audit): boolean =>
+    (!subject || a.subject === subject) && (!low || [a.actor, a.origin, a.action, action(a.action), a.subject, a.result].some((x) => (x ?? "").toLowerCase().includes(low)));
+  const rows = list.rows === null ? null : list.rows.filter(fits);
+  const columns: Column<Audit>[] = [
+    { id: "at", label: t("when"), width: "13rem", show: (a) => <When at={a.at} stack time /> },
+    { id: "who", label: t("who"), level: 2, width: "13rem", show: (a) => <div class="two"><span>{a.actor ?? "–"}</span><span class="muted small">{a.origin}</span></div> },
+    { id: "what", label: t("what"), head: true, show: (a) => <div class="two"><span>{action(a.action)}</span><span class="muted small mono">{a.action}</span></div> },
+    { id: "on", label: t("on_what"), level: 2, width: "10rem", show: (a) => <Subject of={a.subject} /> },
+    { id: "result", label: t("result"), width: "9rem", show: (a) => (a.result === "ok" ? <span>✓ {t("ok")}</span> : <span class="bad-text small">✕ {a.result}</span>) },
+    {
+      id: "more",
+      label: t("details"),
+      level: 3,
+      width: "6rem",
+      show: (a) => (
+        <button class="quiet" onClick={() => setShown(a)} aria-label={`${t("details")} ${a.id}`}>
+          {t("details")}
+        </button>
+      ),
+    },
+  ];
+  const verify = async (): Promise<void> => {
+    setError(null);
+    setWhole(null);
+    try {
+      const a = await call<{ records: number }>("POST", "/audit/verify");
+      setWhole(t("audit_whole", number(a.records)));
+    } catch (x) {
+      setError(x);
+    }
+  };
+  return (
+    <>
+      <Head title={t("audit")} lead={t("audit_lead")}>
+        <button onClick={() => void verify()}>{t("audit_verify")}</button>
+        <button onClick={() => void exportAudit(action)}>{t("csv")}</button>
+        <A href="/report/audit" class="button">
+          {t("print_report")}
+        </A>
+      </Head>
+      <Fault error={error} />
+      {whole && (
+        <p class="note good" role="status">
+          ✓ {whole}
+        </p>
+      )}
+      <div class="filters">
+        <input
+          type="search"
+          class="search"
+          placeholder={t("audit_search")}
+          aria-label={t("audit_search")}
+          value={q}
+          onInput={(e) => go("/audit" + query({ q: e.currentTarget.value, subject }), true)}
+        />
+        {subject && (
+          <button class="chip" aria-pressed="true" onClick={() => go("/audit" + query({ q }), true)}>
+            {subject} ✕
+          </button>
+        )}
+      </div>
+      <Table label={t("audit")} {...list} rows={rows} retry={() => void list.reload()} columns={columns} rowHeight={60} empty={<Empty title={t("nothing_matches")} />} />
+      {shown && (
+        <Dialog title={action(shown.action)} onClose={() => setShown(null)} wide>
+          <pre class="json">{JSON.stringify(shown, null, 2)}</pre>
+        </Dialog>
+      )}
+    </>
+  );
+}
+
+export async function allAudit(limit = 100000): Promise<Audit[]> {
+  const rows: Audit[] = [];
+  let before: number | string | null = 0;
+  do {
+    const page: Page<Audit> = await get<Page<Audit>>("/audit" + query({ limit: 500 }) + `&before=${before}`);
+    rows.push(...page.items);
+    before = page.next;
+  } while (before !== null && rows.length < limit);
+  return rows;
+}
+
+async function exportAudit(action: (id: string) => string): Promise<void> {
+  const rows = await allAudit();
+  saveCsv(
+    [
+      [t("when"), t("who"), t("origin"), t("what"), "id", t("on_what"), t("result"), t("details"), "hash"],
+      ...rows.map((a) => [a.at, a.actor ?? "", a.origin ?? "", action(a.action), a.action, a.subject ?? "", a.result, a.detail ? JSON.stringify(a.detail) : "", a.hash]),
+    ],
+    `inro-audit-${dateTime(Date.now()).replace(/\D+/g, "")}.csv`,
+  );
+}

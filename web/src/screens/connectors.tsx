@@ -1,0 +1,375 @@
+// CA accounts, targets and notifiers: one set of screens for the three, forms from the field tables.
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { call, type Binding, type Connector, type Job, type Page, type TypeSchema } from "../lib/api";
+import { duration, getLang, relative, t, type Key } from "../lib/i18n";
+import { useGet, useTitle } from "../lib/hooks";
+import { canOperate, isAdmin } from "../lib/role";
+import { A, go, type Place } from "../lib/router";
+import { Code, Empty, Facts, Fault, Field, Head, Loading, Panel, State, When, faultText, toast } from "../ui/basic";
+import { ask } from "../ui/dialog";
+import { Fields, applies, faultOf, outgoing, useTypes, type Values } from "../ui/form";
+import { useJob } from "../ui/job";
+import { Table, usePages, type Column } from "../ui/table";
+import { BindDialog } from "./binding";
+
+export interface KindWords {
+  path: string;
+  base: string;
+  title: Key;
+  lead: Key;
+  add: Key;
+  none: Key;
+  noneText: Key;
+}
+export const kindWords: Record<string, KindWords> = {
+  ca: { path: "/cas", base: "/cas", title: "cas", lead: "cas_lead", add: "ca_add", none: "cas_none", noneText: "cas_none_text" },
+  target: { path: "/targets", base: "/targets", title: "targets", lead: "targets_lead", add: "target_add", none: "targets_none", noneText: "targets_none_text" },
+  notifier: { path: "/notifiers", base: "/notify", title: "notifiers", lead: "notifiers_lead", add: "notifier_add", none: "notifiers_none", noneText: "notifiers_none_text" },
+};
+
+export function ConnectorsScreen({ kind, id, place }: { kind: string; id?: string; place: Place }): JSX.Element {
+  if (id === "new") return <NewConnector kind={kind} first={place.query.get("type") ?? ""} />;
+  return id ? <ConnectorScreen kind={kind} id={id} /> : <ConnectorList kind={kind} />;
+}
+
+function ConnectorList({ kind }: { kind: string }): JSX.Element {
+  const w = kindWords[kind] as KindWords;
+  useTitle(t(w.title));
+  return (
+    <>
+      <Head title={t(w.title)} lead={t(w.lead)}>
+        {isAdmin() && (
+          <A href={w.base + "/new"} class="button primary">
+            {t(w.add)}
+          </A>
+        )}
+      </Head>
+      <ConnectorTable kind={kind} />
+    </>
+  );
+}
+
+/** The address of a connector as a person would say it. */
+function whereOf(c: Connector): string {
+  const s = c.settings ?? {};
+  const host = s["host"] ?? s["directory"] ?? s["url"] ?? s["common_name"];
+  if (host) return String(host) + (s["port"] ? `:${String(s["port"])}` : "");
+  return s["via"] === "local" ? t("this_machine") : "";
+}
+
+export function ConnectorTable({ kind }: { kind: string }): JSX.Element {
+  const w = kindWords[kind] as KindWords;
+  const types = useTypes(kind, getLang());
+  const list = usePages<Connector>(w.path, {}, [kind]);
+  const columns: Column<Connector>[] = [
+    { id: "name", label: t("name"), head: true, show: (c) => <A href={`${w.base}/${c.id}`}>{c.name}</A> },
+    { id: "type", label: t("type"), width: "14rem", show: (c) => types?.find((x) => x.id === c.type)?.name ?? c.type },
+    { id: "where", label: t("where"), level: 2, show: (c) => <span class="line">{whereOf(c) || "–"}</span> },
+    { id: "changed", label: t("changed"), level: 3, width: "9rem", show: (c) => <span class="muted">{relative(c.updated)}</span> },
+  ];
+  return (
+    <Table
+      label={t(w.title)}
+      {...list}
+      retry={() => void list.reload()}
+      columns={columns}
+      link={(c) => `${w.base}/${c.id}`}
+      empty={
+        <Empty title={t(w.none)} action={isAdmin() && <A href={w.base + "/new"} class="button primary">{t(w.add)}</A>}>
+          {t(w.noneText)}
+        </Empty>
+      }
+    />
+  );
+}
+
+function NewConnector({ kind, first }: { kind: string; first: string }): JSX.Element {
+  const w = kindWords[kind] as KindWords;
+  const types = useTypes(kind, getLang());
+  const [type, setType] = useState(first);
+  useTitle(t(w.add));
+  if (!types) return <Loading />;
+  const chosen = types.find((x) => x.id === type) ?? (types.length === 1 ? types[0] : undefined);
+  return (
+    <>
+      <Head title={t(w.add)} up={[w.base, t(w.title)]} />
+      {!chosen && (
+        <div class="choices cards" role="list">
+          {types.map((x) => (
+            <div role="listitem" key={x.id}>
+              <button class="choice" onClick={() => setType(x.id)}>
+                <b>{x.name}</b>
+                <span class="muted small">{x.about}</span>
+              </button>
+            </div>
+          ))}
+        </div>
+      )}
+      {chosen && (
+        <Panel
+          title={chosen.name}
+          id="settings"
+          side={
+            types.length > 1 && (
+              <button class="quiet" onClick={() => setType("")}>
+                {t("other_type")}
+              </button>
+            )
+          }
+        >
+          <p class="lead">{chosen.about}</p>
+          <ConnectorForm kind={kind} type={chosen} done={(c) => go(`${w.base}/${c.id}?check=1`)} cancel={() => go(w.base)} />
+        </Panel>
+      )}
+    </>
+  );
+}
+
+function ConnectorForm(p: { kind: string; type: TypeSchema; old?: Connector; done: (c: Connector) => void; cancel: () => void }): JSX.Element {
+  const w = kindWords[p.kind] as KindWords;
+  const [name, setName] = useState(p.old?.name ?? "");
+  const [values, setValues] = useState<Values>({ ...(p.old?.settings ?? {}) });
+  const [error, setError] = useState<unknown>(null);
+  const [busy, setBusy] = useState(false);
+  const save = async (e: Event): Promise<void> => {
+    e.preventDefault();
+    setBusy(true);
+    setError(null);
+    const settings = outgoing(p.type.fields ?? [], values);
+    try {
+      const c = p.old
+        ? await call<Connector>("PATCH", `${w.path}/${p.old.id}`, { name: name.trim(), settings, revision: p.old.revision })
+        : await call<Connector>("POST", w.path, { name: name.trim(), type: p.type.id, settings });
+      toast(t("saved"));
+      p.done(c);
+    } catch (x) {
+      setError(x);
+      setBusy(false);
+    }
+  };
+  return (
+    <form class="form" onSubmit={(e) => void save(e)}>
+      <Field label={t("name")} value={name} onValue={setName} required focus={!p.old} help={t("connector_name_help")} fault={faultOf(error)?.field === "name" ? t("field_at_fault") : null} />
+      <Fields fields={p.type.fields ?? []} values={values} set={setValues} error={error} editing={!!p.old} />
+      <Fault error={error} />
+      <div class="actions end">
+        <button type="button" onClick={p.cancel}>
+          {t("cancel")}
+        </button>
+        <button class="primary" disabled={busy}>
+          {busy ? t("working") : t("save")}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function ConnectorScreen({ kind, id }: { kind: string; id: string }): JSX.Element {
+  const w = kindWords[kind] as KindWords;
+  const c = useGet<Connector>(`${w.path}/${encodeURIComponent(id)}`, [kind]);
+  const types = useTypes(kind, getLang());
+  const [editing, setEditing] = useState(false);
+  const [binding, setBinding] = useState(false);
+  useTitle(c.value?.name ?? t(w.title));
+  if (!c.value || !types) return c.error ? <Fault error={c.error} retry={() => void c.reload()} /> : <Loading />;
+  const v = c.value;
+  const type = types.find((x) => x.id === v.type);
+  return (
+    <>
+      <Head up={[w.base, t(w.title)]} title={v.name} lead={type ? `${type.name} – ${type.about}` : v.type}>
+        {canOperate() && kind === "target" && <button onClick={() => setBinding(true)}>{t("bind_add")}</button>}
+        {isAdmin() && (
+          <>
+            <button onClick={() => setEditing(!editing)}>{t("edit")}</button>
+            <button
+              onClick={() =>
+                ask({
+                  title: t("remove_ask", v.name),
+                  body: <p>{t("remove_connector_what")}</p>,
+                  action: t("remove"),
+                  danger: true,
+                  run: async () => {
+                    await call("DELETE", `${w.path}/${v.id}`);
+                    toast(t("removed"));
+                    go(w.base);
+                  },
+                })
+              }
+            >
+              {t("remove")}
+            </button>
+          </>
+        )}
+      </Head>
+      {canOperate() && <CheckPanel kind={kind} c={v} />}
+      {editing && type ? (
+        <Panel title={t("edit")} id="edit">
+          <ConnectorForm
+            kind={kind}
+            type={type}
+            old={v}
+            cancel={() => setEditing(false)}
+            done={() => {
+              setEditing(false);
+              void c.reload();
+            }}
+          />
+        </Panel>
+      ) : (
+        <Panel title={t("settings_of")} id="settings">
+          <Settings c={v} type={type} />
+        </Panel>
+      )}
+      {kind === "ca" && <CaState c={v} />}
+      {kind === "target" && <TargetBindings id={v.id} />}
+      {binding && (
+        <BindDialog
+          target={v}
+          close={() => setBinding(false)}
+          done={() => {
+            setBinding(false);
+            void c.reload();
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+function Settings({ c, type }: { c: Connector; type?: TypeSchema }): JSX.Element {
+  const fields = type?.fields ?? [];
+  const s = c.settings ?? {};
+  const rows = fields
+    .filter((f) => applies(f, fields, s))
+    .map((f): [string, JSX.Element | string] => {
+      const v = s[f.name];
+      if (f.type === "secret") return [f.label, (v as { set?: boolean } | undefined)?.set ? `••••••• ${t("secret_set")}` : t("not_set")];
+      if (v === null || v === undefined || v === "") return [f.label, ""];
+      if (f.type === "bool") return [f.label, v ? t("yes") : t("no")];
+      if (f.type === "seconds" && typeof v === "number") return [f.label, duration(v)];
+      if (f.choices) return [f.label, (Array.isArray(v) ? (v as string[]) : [String(v)]).map((x) => f.choices?.find((y) => y.value === x)?.label ?? x).join(", ")];
+      if (Array.isArray(v)) return [f.label, (v as string[]).join(", ")];
+      const text = String(v);
+      return [f.label, text.length > 80 ? <Code text={text} short={60} /> : text];
+    })
+    .filter(([, v]) => v !== "");
+  return <Facts rows={[...rows, [t("changed"), <When at={c.updated} />]]} />;
+}
+
+/** 接続テスト: asks the other side, changes nothing, says what it saw. */
+function CheckPanel({ kind, c }: { kind: string; c: Connector }): JSX.Element {
+  const w = kindWords[kind] as KindWords;
+  const [id, setId] = useState<number | null>(null);
+  const [what, setWhat] = useState<"check" | "test">("check");
+  const [error, setError] = useState<unknown>(null);
+  const [job] = useJob(id);
+  const run = async (which: "check" | "test"): Promise<void> => {
+    setError(null);
+    setWhat(which);
+    try {
+      setId((await call<{ job: Job }>("POST", `${w.path}/${c.id}/${which}`)).job.id);
+    } catch (x) {
+      setError(x);
+    }
+  };
+  useEffect(() => {
+    if (new URLSearchParams(location.search).get("check") === "1") {
+      history.replaceState(null, "", location.pathname);
+      void run("check");
+    }
+  }, []);
+  const p = job?.progress as { seen?: string; reply?: string } | null | undefined;
+  const busy = job !== null && (job.state === "ready" || job.state === "running") && !job.error;
+  return (
+    <Panel
+      title={t("check_title")}
+      id="check"
+      side={
+        <>
+          <button disabled={busy} onClick={() => void run("check")}>
+            {t("check_run")}
+          </button>
+          {kind === "notifier" && (
+            <button disabled={busy} onClick={() => void run("test")}>
+              {t("test_send")}
+            </button>
+          )}
+        </>
+      }
+    >
+      <Fault error={error} />
+      <div aria-live="polite">
+        {!job && !error && <p class="muted">{t("check_text")}</p>}
+        {busy && (
+          <p>
+            <State of="running" /> {t("checking")}
+          </p>
+        )}
+        {job?.state === "done" && (
+          <p>
+            <State of="done" /> {what === "test" ? t("test_sent") : t("check_ok")} <span class="mono small">{p?.seen ?? p?.reply ?? ""}</span>
+          </p>
+        )}
+        {job?.error && job.state !== "done" && (
+          <div>
+            <p>
+              <State of="failed" /> {faultText(job.error)}
+            </p>
+            {job.error.remote && <p class="mono small">{job.error.remote}</p>}
+          </div>
+        )}
+      </div>
+    </Panel>
+  );
+}
+
+function CaState({ c }: { c: Connector }): JSX.Element {
+  const s = c.state;
+  const rows = (["account", "status", "kid", "terms", "root_sha256"] as const).filter((k) => typeof s[k] === "string");
+  const words: Record<string, Key> = { account: "ca_account", status: "ca_status", kid: "ca_account", terms: "ca_terms", root_sha256: "ca_root" };
+  return (
+    <Panel title={t("ca_state")} id="state">
+      {!s.ready && <p class="muted">{t("ca_not_ready")}</p>}
+      {rows.length > 0 && <Facts rows={rows.map((k): [string, JSX.Element] => [t(words[k] as Key), <Code text={String(s[k])} short={60} />])} />}
+      {typeof s["root_pem"] === "string" && <RootDownload pem={s["root_pem"]} name={c.name} />}
+      <p>
+        <A href={`/certs?ca=${encodeURIComponent(c.name)}`}>{t("ca_certs")}</A>
+      </p>
+    </Panel>
+  );
+}
+
+function RootDownload({ pem, name }: { pem: string; name: string }): JSX.Element {
+  return (
+    <p>
+      <a href={"data:application/x-pem-file;charset=utf-8," + encodeURIComponent(pem)} download={`${name}-root.pem`} class="button">
+        {t("root_download")}
+      </a>{" "}
+      <span class="muted small">{t("root_help")}</span>
+    </p>
+  );
+}
+
+function TargetBindings({ id }: { id: number }): JSX.Element {
+  const list = useGet<Page<Binding>>(`/bindings?target=${id}`, ["cert", "target", "deployment"]);
+  return (
+    <Panel title={t("target_certs")} id="bindings">
+      {list.value?.items.length === 0 && <p class="muted">{t("target_certs_none")}</p>}
+      <ul class="lines">
+        {(list.value?.items ?? []).map((b) => (
+          <li key={b.id}>
+            <State of={b.state} /> <A href={`/certs/${b.cert}`}>{`#${b.cert}`}</A>{" "}
+            <span class="mono small">
+              {Object.values(b.place ?? {})
+                .filter((x) => typeof x === "string")
+                .map(String)
+                .join(" ")}
+            </span>
+            {b.error && <p class="bad-text small">{faultText(b.error)}</p>}
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}

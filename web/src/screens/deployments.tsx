@@ -1,0 +1,129 @@
+// 適用: roll-outs, newest first, and one of them target by target.
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import { call, type Deployment, type DeploymentDetail, type Job } from "../lib/api";
+import { relative, t, word } from "../lib/i18n";
+import { useGet, useTitle } from "../lib/hooks";
+import { canOperate } from "../lib/role";
+import { A } from "../lib/router";
+import { Empty, Facts, Fault, Head, Loading, Panel, State, When, faultText } from "../ui/basic";
+import { ask } from "../ui/dialog";
+import { JobView, useJob } from "../ui/job";
+import { Table, usePages, type Column } from "../ui/table";
+import { PlanLines } from "./plan";
+
+export function DeploymentsScreen(): JSX.Element {
+  useTitle(t("deployments"));
+  const list = usePages<Deployment>("/deployments", {}, ["deployment", "job"]);
+  const columns: Column<Deployment>[] = [
+    { id: "state", label: t("state"), width: "8.5rem", show: (d) => <State of={d.state} /> },
+    {
+      id: "what",
+      label: t("certificate"),
+      head: true,
+      show: (d) => (
+        <div class="two">
+          <A href={`/deployments/${d.id}`}>{d.cert_name ?? `#${d.cert}`}</A>
+          <span class="muted small">
+            {word("reason." + (d.reason ?? ""))} ・ {t("version")} #{d.version}
+            {d.previous ? ` ← #${d.previous}` : ""}
+          </span>
+        </div>
+      ),
+    },
+    { id: "at", label: t("started_at"), width: "12rem", show: (d) => <When at={d.created} stack time /> },
+  ];
+  return (
+    <>
+      <Head title={t("deployments")} lead={t("deployments_lead")} />
+      <Table label={t("deployments")} {...list} retry={() => void list.reload()} columns={columns} link={(d) => `/deployments/${d.id}`} empty={<Empty title={t("deployments_none")}>{t("deployments_none_text")}</Empty>} />
+    </>
+  );
+}
+
+export function DeploymentScreen({ id }: { id: string }): JSX.Element {
+  const d = useGet<DeploymentDetail>(`/deployments/${encodeURIComponent(id)}`, ["deployment", "job"]);
+  const [undoId, setUndo] = useState<number | null>(null);
+  const running = d.value?.state === "running" ? (d.value.job ?? null) : null;
+  const [job] = useJob(undoId ?? running, () => void d.reload());
+  useTitle(t("deployment_n", id));
+  if (!d.value) return d.error ? <Fault error={d.error} retry={() => void d.reload()} /> : <Loading />;
+  const v = d.value;
+  return (
+    <>
+      <Head
+        up={["/deployments", t("deployments")]}
+        title={
+          <>
+            {t("deployment_n", v.id)} <State of={v.state} />
+          </>
+        }
+        lead={<Story d={v} />}
+      >
+        {canOperate() && v.state === "done" && (
+          <button
+            onClick={() =>
+              ask({
+                title: t("undo_ask", v.cert_name ?? ""),
+                body: <p>{t("undo_what")}</p>,
+                action: t("undo"),
+                danger: true,
+                run: async () => setUndo((await call<{ job: Job }>("POST", `/certs/${v.cert}/undo`)).job.id),
+              })
+            }
+          >
+            {t("undo")}
+          </button>
+        )}
+        <A href={`/certs/${v.cert}`} class="button">
+          {t("open_cert")}
+        </A>
+      </Head>
+      {job && (
+        <Panel title={t("running")} id="job">
+          <JobView job={job} />
+        </Panel>
+      )}
+      <Panel title={t("by_target")} id="items">
+        {v.items.length === 0 && <p class="muted">{t("items_none")}</p>}
+        <ol class="rollout">
+          {v.items.map((i) => (
+            <li key={i.id} class={"item-" + i.state}>
+              <p class="item-head">
+                <b>{i.target ?? t("target_gone")}</b> <State of={i.state} /> <span class="muted small">{relative(i.updated)}</span>
+              </p>
+              {i.error && <p class="bad-text">{faultText(i.error)}</p>}
+              {i.plan && i.plan.lines.length > 0 && (
+                <details>
+                  <summary>{t("what_changed", i.plan.lines.length)}</summary>
+                  <PlanLines plan={i.plan} />
+                </details>
+              )}
+              {i.plan?.unchanged && <p class="muted small">{t("plan_nothing")}</p>}
+            </li>
+          ))}
+        </ol>
+      </Panel>
+      <Facts
+        rows={[
+          [t("certificate"), v.cert_name],
+          [t("version"), `#${v.version}${v.previous ? ` (${t("previous_version")} #${v.previous})` : ""}`],
+          [t("cause"), word("reason." + (v.reason ?? ""))],
+          [t("started_at"), <When at={v.created} time />],
+          [t("changed"), <When at={v.updated ?? null} time />],
+        ]}
+      />
+    </>
+  );
+}
+
+/** The roll-out in one sentence. */
+function Story({ d }: { d: DeploymentDetail }): JSX.Element {
+  const n = (...s: string[]): number => d.items.filter((i) => s.includes(i.state)).length;
+  const bits = [t("story_ok", n("verified", "applied"), d.items.length)];
+  if (n("undone")) bits.push(t("story_undone", n("undone")));
+  if (n("failed")) bits.push(t("story_failed", n("failed")));
+  if (n("skipped")) bits.push(t("story_skipped", n("skipped")));
+  if (n("undone", "failed") > 0) bits.push(t("story_old_serves"));
+  return <>{bits.join(" ")}</>;
+}

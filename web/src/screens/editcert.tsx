@@ -1,0 +1,81 @@
+// Changing a certificate's wishes: they count from the next application on.
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { call, type CertDetail } from "../lib/api";
+import { t } from "../lib/i18n";
+import { Fault, Field, Select, toast } from "../ui/basic";
+import { Dialog } from "../ui/dialog";
+import { secsText, type Values } from "../ui/form";
+import { caNames } from "./cert";
+import { ChallengeForm, PolicyForm, firstPolicy, keyChoices, policyOut, type PolicyValues } from "./policy";
+
+function policyIn(p: Record<string, unknown> | null): PolicyValues {
+  const secs = (k: string): string => (typeof p?.[k] === "number" && p[k] ? secsText(p[k] as number) : "");
+  return {
+    ...firstPolicy,
+    auto_renew: p?.["auto_renew"] !== false,
+    on_failure: String(p?.["on_failure"] ?? "stop"),
+    allow_loss: p?.["allow_loss"] === true,
+    renew_before: secs("renew_before"),
+    validity: secs("validity"),
+    profile: String(p?.["profile"] ?? ""),
+  };
+}
+
+export function EditCert({ cert, close, done }: { cert: CertDetail; close: () => void; done: () => void }): JSX.Element {
+  const [name, setName] = useState(cert.name);
+  const [names, setNames] = useState(cert.names.join("\n"));
+  const [ca, setCa] = useState(cert.ca ?? "");
+  const [key, setKey] = useState(cert.key);
+  const [policy, setPolicy] = useState(policyIn(cert.policy));
+  const [challenge, setChallenge] = useState<Values>(cert.challenge && cert.challenge["type"] ? cert.challenge : { type: "http-01" });
+  const [cas, setCas] = useState<string[]>([]);
+  const [error, setError] = useState<unknown>(null);
+  const [busy, setBusy] = useState(false);
+  useEffect(() => void caNames().then(setCas, setError), []);
+  const save = async (e: Event): Promise<void> => {
+    e.preventDefault();
+    setBusy(true);
+    setError(null);
+    try {
+      await call("PATCH", `/certs/${cert.id}`, {
+        name: name.trim(),
+        names: names.split(/[\s,;]+/).filter(Boolean),
+        ...(ca ? { ca } : {}),
+        key,
+        policy: policyOut(policy),
+        challenge,
+        revision: cert.revision,
+      });
+      toast(t("saved"));
+      done();
+    } catch (x) {
+      setError(x);
+      setBusy(false);
+    }
+  };
+  return (
+    <Dialog title={t("edit_title", cert.name)} onClose={close} wide>
+      <form onSubmit={(e) => void save(e)}>
+        <p class="lead">{t("edit_cert_lead")}</p>
+        <Field label={t("cert_name")} value={name} onValue={setName} required />
+        <Field label={t("names")} value={names} onValue={setNames} rows={4} mono help={t("one_per_line")} required />
+        <Select label={t("ca")} value={ca} of={[["", t("choose")], ...cas.map((x): [string, string] => [x, x])]} onValue={setCa} required />
+        <Select label={t("key")} value={key} of={keyChoices.some(([k]) => k === key) ? keyChoices : [...keyChoices, [key, key]]} onValue={setKey} />
+        <h3>{t("challenge")}</h3>
+        <ChallengeForm values={challenge} set={setChallenge} wildcard={names.includes("*.")} error={error} />
+        <h3>{t("policy")}</h3>
+        <PolicyForm p={policy} set={setPolicy} />
+        <Fault error={error} />
+        <div class="actions end">
+          <button type="button" onClick={close}>
+            {t("cancel")}
+          </button>
+          <button class="primary" disabled={busy}>
+            {t("save")}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

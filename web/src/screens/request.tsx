@@ -1,0 +1,361 @@
+// 申請: names -> CA -> proof of control -> key -> where it goes -> review -> live progress.
+// What was typed survives a reload; every step says at once what the server would refuse.
+import type { JSX } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ApiError, call, type Cert, type Connector, type Job, type Page } from "../lib/api";
+import { getLang, t, type Key } from "../lib/i18n";
+import { useDraft, useGet, useTitle } from "../lib/hooks";
+import { A } from "../lib/router";
+import { Empty, Facts, Fault, Field, Head, Loading, Panel, Select } from "../ui/basic";
+import { Fields, outgoing, useTypes, type Values } from "../ui/form";
+import { JobView, useJob } from "../ui/job";
+import { ChallengeForm, PolicyForm, firstPolicy, keyChoices, policyOut, type PolicyValues } from "./policy";
+
+interface Draft {
+  names: string;
+  name: string;
+  ca: string;
+  challenge: Values;
+  key: string;
+  policy: PolicyValues;
+  places: { target: string; place: Values }[];
+  idem: string;
+}
+const first = (): Draft => ({ names: "", name: "", ca: "", challenge: { type: "http-01" }, key: "ec256", policy: firstPolicy, places: [], idem: Math.random().toString(36).slice(2) });
+const steps: Key[] = ["w_names", "w_ca", "w_proof", "w_key", "w_targets", "w_review"];
+
+export const splitNames = (s: string): string[] => [...new Set(s.split(/[\s,;、，]+/).filter(Boolean))];
+
+interface Checked {
+  name: string;
+  names: string[];
+  existing: { name: string; cert: number; cert_name: string }[];
+}
+
+function body(d: Draft): Values {
+  return { names: splitNames(d.names), ...(d.name.trim() ? { name: d.name.trim() } : {}), ca: d.ca, key: d.key, challenge: d.challenge, policy: policyOut(d.policy) };
+}
+
+/** The server's own checks over what is typed, a moment after the last key. */
+function useCheck(d: Draft, cas: Connector[] | undefined): [Checked | null, unknown] {
+  const [ok, setOk] = useState<Checked | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  const asked = useRef(0);
+  const ca = d.ca || cas?.[0]?.name || "";
+  const text = JSON.stringify({ ...body(d), ca });
+  useEffect(() => {
+    const mine = ++asked.current;
+    if (splitNames(d.names).length === 0 || !ca) {
+      setOk(null);
+      setError(null);
+      return;
+    }
+    const timer = setTimeout(() => {
+      call<Checked>("POST", "/certs/check", JSON.parse(text)).then(
+        (x) => {
+          if (mine !== asked.current) return;
+          setOk(x);
+          setError(null);
+        },
+        (x: unknown) => {
+          if (mine !== asked.current) return;
+          setOk(null);
+          setError(x);
+        },
+      );
+    }, 350);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return [ok, error];
+}
+
+export function RequestScreen(): JSX.Element {
+  useTitle(t("request_cert"));
+  const [d, set, clear] = useDraft<Draft>("request", first());
+  const [at, setAt] = useState(0);
+  const [made, setMade] = useState<{ cert: number; job: number | null } | null>(null);
+  const cas = useGet<Page<Connector>>("/cas?limit=500", ["ca"]);
+  const targets = useGet<Page<Connector>>("/targets?limit=500", ["target"]);
+  const [checked, fault] = useCheck(d, cas.value?.items);
+  const [error, setError] = useState<unknown>(null);
+  const [busy, setBusy] = useState(false);
+  const head = useRef<HTMLHeadingElement>(null);
+  useEffect(() => head.current?.focus(), [at]);
+  if (!cas.value) return cas.error ? <Fault error={cas.error} retry={() => void cas.reload()} /> : <Loading />;
+  if (made) return <Progress made={made} />;
+  if (cas.value.items.length === 0)
+    return (
+      <>
+        <Head title={t("request_cert")} up={["/certs", t("certificates")]} />
+        <Empty title={t("cas_none")} action={<A href="/cas/new" class="button primary">{t("ca_add")}</A>}>
+          {t("cas_none_text")}
+        </Empty>
+      </>
+    );
+  const names = splitNames(d.names);
+  const wildcard = names.some((n) => n.startsWith("*."));
+  const field = fault instanceof ApiError ? (fault.body.field ?? "") : "";
+  const faultAt = !fault ? -1 : field.startsWith("names") || field === "name" ? 0 : field.startsWith("ca") ? 1 : field.startsWith("challenge") || ["directory", "type"].includes(field) ? 2 : field.startsWith("policy") || field === "key" ? 3 : 0;
+  const can = [names.length > 0 && faultAt !== 0, !!d.ca && faultAt !== 1, faultAt !== 2, faultAt !== 3, true, !fault];
+  const submit = async (): Promise<void> => {
+    setBusy(true);
+    setError(null);
+    try {
+      const bind = d.places.filter((p) => p.target);
+      const a = await call<{ cert: Cert; job?: Job }>("POST", "/certs", { ...body(d), request: bind.length === 0 });
+      for (const p of bind) await call("POST", "/bindings", { cert: String(a.cert.id), target: p.target, place: p.place });
+      const job = bind.length === 0 ? (a.job ?? null) : (await call<{ job: Job }>("POST", `/certs/${a.cert.id}/request`, {})).job;
+      clear();
+      setMade({ cert: a.cert.id, job: job?.id ?? null });
+    } catch (x) {
+      setError(x);
+      setBusy(false);
+    }
+  };
+  return (
+    <>
+      <Head title={t("request_cert")} up={["/certs", t("certificates")]} lead={t("request_lead")} />
+      <ol class="wizard-steps" aria-label={t("request_cert")}>
+        {steps.map((k, i) => (
+          <li key={k} class={i === at ? "on" : faultAt === i && names.length ? "bad" : i < at ? "past" : ""}>
+            <button disabled={i > at && !can.slice(0, i).every(Boolean)} aria-current={i === at ? "step" : undefined} onClick={() => setAt(i)}>
+              <span class="step-mark" aria-hidden="true">
+                {i < at && faultAt !== i ? "✓" : faultAt === i && names.length ? "!" : i + 1}
+              </span>
+              {t(k)}
+            </button>
+          </li>
+        ))}
+      </ol>
+      <form
+        class="panel wizard"
+        onSubmit={(e) => {
+          e.preventDefault();
+          if (at < steps.length - 1 && can[at]) setAt(at + 1);
+          else if (at === steps.length - 1) void submit();
+        }}
+      >
+        <h2 ref={head} tabIndex={-1}>
+          {at + 1}. {t(steps[at] as Key)}
+        </h2>
+        {at === 0 && <Names d={d} set={set} checked={checked} fault={faultAt === 0 ? fault : null} />}
+        {at === 1 && <Cas d={d} set={set} cas={cas.value.items} fault={faultAt === 1 ? fault : null} />}
+        {at === 2 && <Proof d={d} set={set} wildcard={wildcard} cas={cas.value.items} fault={faultAt === 2 ? fault : null} />}
+        {at === 3 && (
+          <>
+            <Select label={t("key")} value={d.key} of={keyChoices} onValue={(v) => set({ ...d, key: v })} help={t("key_help")} />
+            <PolicyForm p={d.policy} set={(v) => set({ ...d, policy: v })} />
+            <Fault error={faultAt === 3 ? fault : null} />
+          </>
+        )}
+        {at === 4 && <Places d={d} set={set} targets={targets.value?.items ?? []} />}
+        {at === 5 && <Review d={d} checked={checked} targets={targets.value?.items ?? []} />}
+        <Fault error={at === 5 ? (error ?? fault) : null} />
+        <div class="actions end">
+          {at > 0 && (
+            <button type="button" onClick={() => setAt(at - 1)}>
+              {t("back")}
+            </button>
+          )}
+          <span class="grow" />
+          {at < steps.length - 1 ? (
+            <button class="primary" disabled={!can[at]}>
+              {t("next")}
+            </button>
+          ) : (
+            <button class="primary" disabled={busy || !!fault}>
+              {busy ? t("working") : t("request_submit")}
+            </button>
+          )}
+        </div>
+      </form>
+    </>
+  );
+}
+
+interface StepProps {
+  d: Draft;
+  set: (d: Draft) => void;
+}
+
+function Names({ d, set, checked, fault }: StepProps & { checked: Checked | null; fault: unknown }): JSX.Element {
+  const names = splitNames(d.names);
+  const idn = checked?.names.filter((n) => n.includes("xn--")) ?? [];
+  return (
+    <>
+      <Field
+        label={t("names")}
+        value={d.names}
+        onValue={(v) => set({ ...d, names: v })}
+        rows={5}
+        mono
+        required
+        help={t("names_help")}
+        placeholder={"www.example.jp\nshop.example.jp"}
+        focus
+      />
+      {names.length > 0 && (
+        <p class="chips" aria-live="polite">
+          {(checked?.names ?? names).map((n) => (
+            <span key={n} class="tag">
+              {n}
+            </span>
+          ))}
+        </p>
+      )}
+      {names.some((n) => n.startsWith("*.")) && <p class="note">{t("wildcard_note")}</p>}
+      {idn.length > 0 && <p class="note">{t("idn_note", idn.join(", "))}</p>}
+      {checked && checked.existing.length > 0 && (
+        <div class="note warn">
+          <p>{t("existing_note")}</p>
+          <ul>
+            {checked.existing.map((e) => (
+              <li key={e.name + e.cert}>
+                {e.name} → <A href={`/certs/${e.cert}`}>{e.cert_name}</A>
+              </li>
+            ))}
+          </ul>
+        </div>
+      )}
+      <Fault error={fault} />
+      <Field label={t("cert_name")} value={d.name} onValue={(v) => set({ ...d, name: v })} placeholder={checked?.name ?? names[0] ?? ""} help={t("cert_name_help")} />
+    </>
+  );
+}
+
+function Cas({ d, set, cas, fault }: StepProps & { cas: Connector[]; fault: unknown }): JSX.Element {
+  const types = useTypes("ca", getLang());
+  return (
+    <>
+      <div class="choices" role="radiogroup" aria-label={t("ca")}>
+        {cas.map((c) => {
+          const type = types?.find((x) => x.id === c.type);
+          return (
+            <label key={c.id} class={c.name === d.ca ? "choice on" : "choice"}>
+              <input type="radio" name="ca" checked={c.name === d.ca} onChange={() => set({ ...d, ca: c.name })} />
+              <span>
+                <b>{c.name}</b>
+                <span class="muted small">
+                  {type?.name ?? c.type} – {type?.about} {typeof c.settings?.["directory"] === "string" && <span class="mono">{String(c.settings["directory"])}</span>}
+                </span>
+              </span>
+            </label>
+          );
+        })}
+      </div>
+      <Fault error={fault} />
+      <p>
+        <A href="/cas/new">＋ {t("ca_add")}</A>
+      </p>
+    </>
+  );
+}
+
+function Proof({ d, set, wildcard, cas, fault }: StepProps & { wildcard: boolean; cas: Connector[]; fault: unknown }): JSX.Element {
+  const ca = cas.find((c) => c.name === d.ca);
+  if (ca?.type === "private") return <p class="note">{t("no_proof_needed", ca.name)}</p>;
+  return (
+    <>
+      <p class="lead">{t("proof_lead")}</p>
+      <ChallengeForm values={d.challenge} set={(v) => set({ ...d, challenge: v })} wildcard={wildcard} error={fault} />
+      <Fault error={fault} />
+    </>
+  );
+}
+
+function Places({ d, set, targets }: StepProps & { targets: Connector[] }): JSX.Element {
+  const types = useTypes("target", getLang());
+  const put = (i: number, change: Partial<Draft["places"][number]>): void => set({ ...d, places: d.places.map((p, k) => (k === i ? { ...p, ...change } : p)) });
+  return (
+    <>
+      <p class="lead">{t("places_lead")}</p>
+      {d.places.map((p, i) => {
+        const target = targets.find((x) => x.name === p.target);
+        const fields = types?.find((x) => x.id === target?.type)?.place_fields ?? [];
+        return (
+          <fieldset key={i} class="place">
+            <legend>{t("place_n", i + 1)}</legend>
+            <Select label={t("target")} value={p.target} of={[["", t("choose")], ...targets.map((x): [string, string] => [x.name, x.name])]} onValue={(v) => put(i, { target: v, place: {} })} required />
+            {target && <Fields fields={fields} values={p.place} set={(v) => put(i, { place: v })} />}
+            <button type="button" class="quiet danger-text" onClick={() => set({ ...d, places: d.places.filter((_, k) => k !== i) })}>
+              {t("place_remove")}
+            </button>
+          </fieldset>
+        );
+      })}
+      {targets.length === 0 ? (
+        <p class="note">
+          {t("targets_none")} <A href="/targets/new">{t("target_add")}</A>
+        </p>
+      ) : (
+        <button type="button" onClick={() => set({ ...d, places: [...d.places, { target: "", place: {} }] })}>
+          ＋ {t("place_add")}
+        </button>
+      )}
+      {d.places.length === 0 && <p class="muted">{t("places_later")}</p>}
+    </>
+  );
+}
+
+function Review({ d, checked, targets }: { d: Draft; checked: Checked | null; targets: Connector[] }): JSX.Element {
+  const types = useTypes("target", getLang());
+  return (
+    <>
+      <Facts
+        rows={[
+          [t("cert_name"), checked?.name ?? d.name],
+          [t("names"), (checked?.names ?? splitNames(d.names)).map((n) => <div key={n}>{n}</div>)],
+          [t("ca"), d.ca],
+          [t("challenge"), String(d.challenge["type"])],
+          [t("key"), keyChoices.find(([k]) => k === d.key)?.[1] ?? d.key],
+          [t("auto_renew"), d.policy.auto_renew ? t("yes") : t("no")],
+        ]}
+      />
+      <h3>{t("what_will_happen")}</h3>
+      <ol class="will">
+        <li>{t("will_key")}</li>
+        <li>{t("will_apply", d.ca)}</li>
+        {d.places.map((p, i) => {
+          const fields = types?.find((x) => x.id === targets.find((y) => y.name === p.target)?.type)?.place_fields ?? [];
+          const out = outgoing(fields, p.place);
+          return (
+            <li key={i}>
+              {t("will_put", p.target || "–")} <span class="mono small">{Object.values(out).map(String).join(" ")}</span>
+            </li>
+          );
+        })}
+        {d.places.length === 0 && <li>{t("will_not_deploy")}</li>}
+        {d.policy.auto_renew && <li>{t("will_renew_later")}</li>}
+      </ol>
+    </>
+  );
+}
+
+/** The application as it happens; when it is done, the deployment that follows it. */
+function Progress({ made }: { made: { cert: number; job: number | null } }): JSX.Element {
+  const [job, error] = useJob(made.job);
+  const after = useGet<Page<Job>>(job?.state === "done" ? `/jobs?subject=cert/${made.cert}&kind=deploy&limit=1` : null, ["job"]);
+  const deployId = after.value?.items[0]?.id ?? null;
+  const [deploy] = useJob(deployId);
+  return (
+    <>
+      <Head title={t("request_running")} up={["/certs", t("certificates")]} lead={t("request_running_lead")}>
+        <A href={`/certs/${made.cert}`} class="button primary">
+          {t("open_cert")}
+        </A>
+      </Head>
+      <Fault error={error} />
+      {job && (
+        <Panel title={t("w_issue")} id="issue">
+          <JobView job={job} />
+        </Panel>
+      )}
+      {deploy && (
+        <Panel title={t("deploy")} id="deploy">
+          <JobView job={deploy} />
+        </Panel>
+      )}
+      {made.job === null && <p class="note">{t("no_job")}</p>}
+    </>
+  );
+}

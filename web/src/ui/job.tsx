@@ -1,0 +1,130 @@
+// A job as it happens: its steps, what it is doing, why it stopped, and the button that helps.
+import type { JSX } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { call, follow, jobEnded, type Job } from "../lib/api";
+import { dateTime, pair, t, word, type Key } from "../lib/i18n";
+import { A } from "../lib/router";
+import { Steps } from "../pic/pics";
+import { Code, Fault, State, faultText, toast } from "./basic";
+
+const flows: Record<string, [string, Key][]> = {
+  issue: [
+    ["prepare", "step_prepare"],
+    ["key", "step_key"],
+    ["order", "step_order"],
+    ["present", "step_present"],
+    ["finish", "step_finish"],
+  ],
+  deploy: [
+    ["begin", "step_begin"],
+    ["item", "step_item"],
+    ["finish", "step_done"],
+  ],
+};
+
+/** Follows a job by long poll while it is shown. */
+export function useJob(id: number | null, onEnd?: (j: Job) => void): [Job | null, unknown] {
+  const [job, setJob] = useState<Job | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  const ended = useRef(onEnd);
+  ended.current = onEnd;
+  useEffect(() => {
+    let stop = false;
+    setJob(null);
+    setError(null);
+    if (id === null) return;
+    const run = async (): Promise<void> => {
+      for (;;) {
+        try {
+          const j = await follow(id, (x) => !stop && setJob(x), () => stop);
+          if (!stop && jobEnded(j)) ended.current?.(j);
+          if (!stop) setError(null);
+          return;
+        } catch (x) {
+          if (stop) return;
+          setError(x);
+          await new Promise((done) => setTimeout(done, 3000));
+          if (stop) return;
+        }
+      }
+    };
+    void run();
+    return () => {
+      stop = true;
+    };
+  }, [id]);
+  return [job, error];
+}
+
+interface Proof {
+  type: string;
+  identifier: string;
+  state: string;
+  token?: string;
+  value?: string;
+}
+
+export function JobView({ job, onChange, quiet = false }: { job: Job; onChange?: () => void; quiet?: boolean }): JSX.Element {
+  const [error, setError] = useState<unknown>(null);
+  const flow = flows[job.kind];
+  const proofs = (job.progress as { proofs?: Proof[] } | null)?.proofs ?? [];
+  const act = async (what: "retry" | "cancel"): Promise<void> => {
+    setError(null);
+    try {
+      await call("POST", `/jobs/${job.id}/${what}`);
+      toast(what === "retry" ? t("retried") : t("cancelled"));
+      onChange?.();
+    } catch (x) {
+      setError(x);
+    }
+  };
+  return (
+    <div class="jobview" aria-live="polite">
+      {flow && <Steps steps={flow.map(([id, k]): [string, string] => [id, t(k)])} now={job.step === "stop" || job.step === "again" ? "item" : job.step} state={job.state} />}
+      <p class="job-line">
+        <State of={job.state} />
+        <span>{job.error && job.state !== "done" ? faultText(job.error) : pair(job.activity) || (job.state === "done" ? t("done_text") : word("step." + job.step))}</span>
+      </p>
+      {job.error?.remote && <p class="small mono">{job.error.remote}</p>}
+      {job.state === "ready" && job.error && job.run_at && (
+        <p class="small muted">
+          {t("retry_at")} {dateTime(job.run_at)} ({t("attempts", job.attempts)})
+        </p>
+      )}
+      {proofs.length > 0 && !jobEnded(job) && (
+        <ul class="proofs">
+          {proofs.map((p) => (
+            <li key={p.type + p.identifier}>
+              <span class="mono">{p.identifier}</span> <span class="muted small">{p.type}</span> {p.type === "dns-01" && p.value && <Code text={p.value} short={24} />}
+            </li>
+          ))}
+        </ul>
+      )}
+      <Fault error={error} />
+      {!quiet && (
+        <div class="actions">
+          {(job.state === "failed" || job.state === "blocked" || (job.state === "ready" && job.error)) && (
+            <button class="primary" onClick={() => void act("retry")}>
+              {t("retry_now")}
+            </button>
+          )}
+          {!["done", "failed", "cancelled"].includes(job.state) && <button onClick={() => void act("cancel")}>{t("cancel_job")}</button>}
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** Where a subject of a job, notice or audit line is shown. */
+export function subjectLink(subject: string | null | undefined): string | null {
+  const m = /^([a-z]+)\/(\d+)$/.exec(subject ?? "");
+  const base: Record<string, string> = { cert: "/certs/", target: "/targets/", ca: "/cas/", notifier: "/notify/", endpoint: "/watch/", user: "/settings/users/", deployment: "/deployments/", group: "/settings/groups/" };
+  const to = m ? base[m[1] ?? ""] : undefined;
+  return m && to ? to + (m[2] ?? "") : null;
+}
+
+export function Subject({ of, name }: { of: string | null; name?: string | null }): JSX.Element {
+  const href = subjectLink(of);
+  const text = name ?? (of ? of.replace(/^[a-z]+/, (k) => word("kind." + k)) : "–");
+  return href ? <A href={href}>{text}</A> : <span>{text}</span>;
+}
