@@ -45,13 +45,12 @@ export function ExpiryTimeline({ s }: { s: Summary }): JSX.Element {
         ))}
         {bars.map((b) => {
           let y = low;
+          if (b.total === 0) return null;
           return (
             <a
               key={b.w}
               href={link(b.w)}
-              class={b.total ? "bar" : "bar none"}
-              tabIndex={b.total ? 0 : -1}
-              aria-hidden={b.total ? undefined : "true"}
+              class="bar"
               aria-label={t("timeline_week", date(from + b.w * WEEK), b.total)}
               onMouseEnter={() => setAt(b.w)}
               onMouseLeave={() => setAt(null)}
@@ -150,7 +149,7 @@ export function LifeLine({ c }: { c: CertDetail }): JSX.Element | null {
           {date(end)}
         </text>
       </svg>
-      <figcaption class="pic-note">{words.join(" ・ ")}</figcaption>
+      <figcaption class="pic-note">{words.join(" · ")}</figcaption>
     </figure>
   );
 }
@@ -165,7 +164,7 @@ export function ChainPicture({ items }: { items: ChainItem[] }): JSX.Element {
           <span class="chain-role">{i === 0 ? t("chain_leaf") : c.self_issued ? t("chain_root") : t("chain_mid")}</span>
           <b>{cn(c.subject) || c.names[0] || c.serial}</b>
           <span class="small muted">
-            {c.key} ・ {c.signature} ・ {date(c.not_after)} ({relative(c.not_after)})
+            {c.key} · {c.signature} · {date(c.not_after)} ({relative(c.not_after)})
           </span>
         </li>
       ))}

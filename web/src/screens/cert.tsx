@@ -369,7 +369,7 @@ function Watched({ list, cert }: { list: Endpoint[]; cert: CertDetail }): JSX.El
             {e.host}:{e.port}
           </A>{" "}
           <span class="muted small">
-            {(e.seen?.addresses ?? []).filter((a) => a.sha256 === cert.sha256).length} / {(e.seen?.addresses ?? []).length} {t("addresses_in_sync")} ・ {relative(e.seen_at)}
+            {(e.seen?.addresses ?? []).filter((a) => a.sha256 === cert.sha256).length} / {(e.seen?.addresses ?? []).length} {t("addresses_in_sync")} · {relative(e.seen_at)}
           </span>
         </li>
       ))}

@@ -25,7 +25,7 @@ export function DeploymentsScreen(): JSX.Element {
         <div class="two">
           <A href={`/deployments/${d.id}`}>{d.cert_name ?? `#${d.cert}`}</A>
           <span class="muted small">
-            {word("reason." + (d.reason ?? ""))} ・ {t("version")} #{d.version}
+            {word("reason." + (d.reason ?? ""))} · {t("version")} #{d.version}
             {d.previous ? ` ← #${d.previous}` : ""}
           </span>
         </div>

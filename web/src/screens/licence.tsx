@@ -54,7 +54,7 @@ export function LicenceUse({ summary }: { summary?: Summary }): JSX.Element {
       <Meter label={t("licence_certs")} used={l.value.certificates.used} of={l.value.certificates.limit} />
       <Meter label={t("licence_targets")} used={l.value.targets.used} of={l.value.targets.limit} />
       <p class={l.warning ? "warn-text" : "muted small"}>
-        {pair(l.value.plan_label)} {l.warning ? ` ・ ${l.warning}` : l.value.last_day ? ` ・ ${t("licence_until", date(l.value.last_day))}` : ""}
+        {pair(l.value.plan_label)} {l.warning ? ` · ${l.warning}` : l.value.last_day ? ` · ${t("licence_until", date(l.value.last_day))}` : ""}
       </p>
     </>
   );

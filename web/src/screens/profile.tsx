@@ -239,7 +239,7 @@ function Sessions({ login }: { login: string }): JSX.Element | null {
         {mine.map((s) => (
           <li key={s.id} class="spread">
             <span>
-              {browser(s.agent)} ・ {s.address} {s.current && <b>{t("this_session")}</b>} <span class="muted small">{t("last_seen")} </span>
+              {browser(s.agent)} · {s.address} {s.current && <b>{t("this_session")}</b>} <span class="muted small">{t("last_seen")} </span>
               <When at={s.last_seen ?? s.created} />
             </span>
             {!s.current && (

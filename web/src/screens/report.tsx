@@ -55,7 +55,7 @@ export function ReportScreen({ which }: { which: string }): JSX.Element {
       </p>
       <h1>Inro – {title}</h1>
       <p class="muted">
-        {dateTime(Date.now())} ({getZone()}) ・ {t("n_records", number(n))}
+        {dateTime(Date.now())} ({getZone()}) · {t("n_records", number(n))}
         {n >= MOST && ` ${t("report_cut", number(MOST))}`}
       </p>
       <Fault error={error} />

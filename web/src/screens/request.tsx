@@ -37,9 +37,10 @@ function body(d: Draft): Values {
 }
 
 /** The server's own checks over what is typed, a moment after the last key. */
-function useCheck(d: Draft, cas: Connector[] | undefined): [Checked | null, unknown] {
+function useCheck(d: Draft, cas: Connector[] | undefined): [Checked | null, unknown, boolean] {
   const [ok, setOk] = useState<Checked | null>(null);
   const [error, setError] = useState<unknown>(null);
+  const [pending, setPending] = useState(false);
   const asked = useRef(0);
   const ca = d.ca || cas?.[0]?.name || "";
   const text = JSON.stringify({ ...body(d), ca });
@@ -48,25 +49,29 @@ function useCheck(d: Draft, cas: Connector[] | undefined): [Checked | null, unkn
     if (splitNames(d.names).length === 0 || !ca) {
       setOk(null);
       setError(null);
+      setPending(false);
       return;
     }
+    setPending(true);
     const timer = setTimeout(() => {
       call<Checked>("POST", "/certs/check", JSON.parse(text)).then(
         (x) => {
           if (mine !== asked.current) return;
           setOk(x);
           setError(null);
+          setPending(false);
         },
         (x: unknown) => {
           if (mine !== asked.current) return;
           setOk(null);
           setError(x);
+          setPending(false);
         },
       );
     }, 350);
     return () => clearTimeout(timer);
   }, [text]);
-  return [ok, error];
+  return [ok, error, pending];
 }
 
 export function RequestScreen(): JSX.Element {
@@ -76,7 +81,7 @@ export function RequestScreen(): JSX.Element {
   const [made, setMade] = useState<{ cert: number; job: number | null } | null>(null);
   const cas = useGet<Page<Connector>>("/cas?limit=500", ["ca"]);
   const targets = useGet<Page<Connector>>("/targets?limit=500", ["target"]);
-  const [checked, fault] = useCheck(d, cas.value?.items);
+  const [checked, fault, pending] = useCheck(d, cas.value?.items);
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const head = useRef<HTMLHeadingElement>(null);
@@ -96,7 +101,7 @@ export function RequestScreen(): JSX.Element {
   const wildcard = names.some((n) => n.startsWith("*."));
   const field = fault instanceof ApiError ? (fault.body.field ?? "") : "";
   const faultAt = !fault ? -1 : field.startsWith("names") || field === "name" ? 0 : field.startsWith("ca") ? 1 : field.startsWith("challenge") || ["directory", "type"].includes(field) ? 2 : field.startsWith("policy") || field === "key" ? 3 : 0;
-  const can = [names.length > 0 && faultAt !== 0, !!d.ca && faultAt !== 1, faultAt !== 2, faultAt !== 3, true, !fault];
+  const can = [names.length > 0 && !pending && faultAt !== 0, !!d.ca && faultAt !== 1, faultAt !== 2, faultAt !== 3, true, !fault];
   const submit = async (): Promise<void> => {
     setBusy(true);
     setError(null);

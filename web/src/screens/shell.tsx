@@ -132,10 +132,10 @@ export function Shell({ session, onOut, onSession, redraw }: Props): JSX.Element
           <Seal />
           <span>Inro</span>
         </A>
-        <button class="find" onClick={() => setPalette(true)} aria-label={t("palette_hint")}>
+        <button class="find" onClick={() => setPalette(true)}>
           <Icon of="search" />
           <span>{t("palette_hint")}</span>
-          <kbd>Ctrl K</kbd>
+          <kbd aria-hidden="true">Ctrl K</kbd>
         </button>
         <span class={`link ${live ? "up" : "down"}`} title={live ? t("live") : t("reconnecting")}>
           <span aria-hidden="true">{live ? "●" : "○"}</span>
@@ -262,7 +262,7 @@ function Me({ session, onOut, lang, redraw }: { session: Session; onOut: () => v
           <p class="menu-who">
             <b>{session.user.name}</b>
             <span class="muted small">
-              {session.user.login} ・ {word("role." + session.user.role)}
+              {session.user.login} · {word("role." + session.user.role)}
             </span>
           </p>
           <A href="/profile" onClick={() => setOpen(false)}>

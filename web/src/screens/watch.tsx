@@ -305,7 +305,7 @@ function HeldServed({ e, cert }: { e: Endpoint; cert: CertDetail | null }): JSX.
                   </dd>
                   <dt>{t("protocol")}</dt>
                   <dd>
-                    {a.protocol} ・ {a.trusted ? t("trusted") : t("untrusted")}
+                    {a.protocol} · {a.trusted ? t("trusted") : t("untrusted")}
                   </dd>
                 </dl>
               )}
@@ -322,7 +322,7 @@ function Observations({ list }: { list: ReturnType<typeof usePages<Observation>>
   const columns: Column<Observation>[] = [
     { id: "at", label: t("looked_at"), width: "13rem", show: (o) => <When at={o.at} stack time /> },
     { id: "addr", label: t("address"), width: "11rem", show: (o) => <span class="mono">{o.addr ?? "–"}</span> },
-    { id: "what", label: t("finding"), head: true, show: (o) => (o.error ? <span class="bad-text">{faultText(o.error)}</span> : <span>{cn(o.subject)} ・ {cn(o.issuer)}</span>) },
+    { id: "what", label: t("finding"), head: true, show: (o) => (o.error ? <span class="bad-text">{faultText(o.error)}</span> : <span>{cn(o.subject)} · {cn(o.issuer)}</span>) },
     { id: "end", label: t("expires"), level: 2, width: "10rem", show: (o) => <When at={o.not_after} stack /> },
     { id: "print", label: t("fingerprint"), level: 3, width: "11rem", show: (o) => <Code text={o.sha256} short={12} /> },
   ];

@@ -1,0 +1,215 @@
+"""The GUI in a real browser against the real daemon with a small fleet of real servers.
+
+usage: run.py --inro PATH --out DIR [--keep]
+Starts the fleet, fills it with what a company has (issued, deployed, failed, drifted, imported
+certificates; some with hostile names), then walk.mjs drives Chromium. Screenshots go to DIR/shots.
+"""
+import argparse
+import http.server
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [os.path.join(HERE, "..", "rig")]
+from rig import Challtestsrv, Failure, Inro, MailSink, Nginx, Pebble, Rig, free_port, self_signed, wait_for, write  # noqa: E402
+
+# What a stranger may put into a certificate: it must stay text wherever it is shown.
+EVIL = "<img src=x onerror=window.__hit=1>"
+EVIL2 = "\"><script>window.__hit=2</script>"
+MANY = 100_000
+
+
+def hostile(folder):
+    """A self-signed certificate with markup in every text a stranger controls."""
+    os.makedirs(folder, exist_ok=True)
+    conf = write(f"{folder}/evil.cnf", f"""[req]
+distinguished_name = dn
+x509_extensions = ext
+prompt = no
+utf8 = yes
+string_mask = utf8only
+[dn]
+CN = {EVIL}
+O = {EVIL2}
+[ext]
+subjectAltName = @san
+[san]
+DNS.1 = {EVIL}
+DNS.2 = javascript:window.__hit=3
+""")
+    key, crt = f"{folder}/evil.key", f"{folder}/evil.crt"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "90", "-config", conf, "-keyout", key, "-out", crt], check=True, capture_output=True)
+    return crt, key
+
+
+def expired(folder):
+    crt, key = f"{folder}/old.crt", f"{folder}/old.key"
+    subprocess.run(["faketime", "-f", "-40d", "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=old.example.jp", "-addext",
+                    "subjectAltName=DNS:old.example.jp", "-keyout", key, "-out", crt], check=True, capture_output=True)
+    return crt, key
+
+
+class Fleet:
+    def __init__(self, rig, binary, out):
+        self.rig, self.binary, self.out = rig, binary, out
+
+    def start(self):
+        r, out = self.rig, self.out
+        self.inro = r.add(Inro(self.binary, f"{out}/inro"))
+        self.dns = r.add(Challtestsrv(f"{out}/dns"))
+        self.pebble = r.add(Pebble(f"{out}/pebble", self.dns.dns, self.inro.http01,
+                                   env={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"}))
+        self.mail = r.add(MailSink(f"{out}/mail", "sink-password-1"))
+        self.pairs = {n: self_signed(f"{out}/{n}/tls", "site", "DNS:www.example.jp") for n in ("web1", "web2")}
+        self.web = {n: r.add(Nginx(f"{out}/{n}", "127.0.0.1", free_port(), {"www.example.jp": self.pairs[n]}))
+                    for n in ("web1", "web2")}
+        self.inro.start()
+
+    def fill(self):
+        i = self.inro
+        i.cli("ca", "add", "Let's Pebble", "--type", "acme", "--directory", self.pebble.directory, "--roots-file",
+              self.pebble.cert, "--email", "admin@example.jp")
+        i.cli("ca", "add", "社内認証局", "--type", "private")
+        for n, part in self.web.items():
+            i.cli("target", "add", n, "--type", "nginx", "--via", "local", "--test-command", part.test_command,
+                  "--reload-command", part.reload_command)
+        i.cli("notify", "add", "担当者メール", "--type", "smtp", "--host", "127.0.0.1", "--port", str(self.mail.port),
+              "--security", "starttls", "--user", self.mail.user, "--password-file", f"{self.mail.folder}/password",
+              "--from", "inro@example.jp", "--to", "ops@example.jp", "--ca-pem-file", self.mail.cert)
+        i.cli("cert", "request", "www.example.jp,shop.example.jp", "--ca", "Let's Pebble", "--wait")
+        for n in ("web1", "web2"):
+            crt, key = self.pairs[n]
+            i.cli("bind", "www.example.jp", n, "--cert-path", crt, "--key-path", key, "--verify",
+                  f"127.0.0.1:{self.web[n].port}", "--sni", "www.example.jp")
+        i.cli("deploy", "www.example.jp", "--wait")
+        for name in ("intra.example.jp", "wiki.example.jp", "日本語.example.jp"):
+            i.cli("cert", "request", name, "--ca", "社内認証局", "--wait")
+        # a target whose configuration test fails: refused, undone, the old one serves
+        crt, key = self_signed(f"{self.out}/web2/tls", "intra", "DNS:intra.example.jp")
+        i.cli("bind", "intra.example.jp", "web2", "--cert-path", crt, "--key-path", key)
+        self.web["web2"].write_conf(broken=True)
+        i.cli("deploy", "intra.example.jp", "--wait", ok=False)
+        self.web["web2"].write_conf()
+        for crt, key in (hostile(f"{self.out}/evil"), expired(f"{self.out}/evil")):
+            code, _, text = i.cli("cert", "import", crt, key, ok=False)
+            if code:
+                raise Failure(f"import of {crt}: {text}")
+        # watched: in order, drifted, unreachable
+        i.cli("watch", "add", f"127.0.0.1:{self.web['web1'].port}", "--sni", "www.example.jp", "--cert", "www.example.jp", ok=False)
+        i.cli("watch", "add", f"127.0.0.1:{self.web['web2'].port}", "--sni", "www.example.jp", "--cert", "intra.example.jp", ok=False)
+        i.cli("watch", "add", f"127.0.0.1:{free_port()}", ok=False)
+        # a name nobody answers for: the application fails and asks for a person
+        i.cli("cert", "request", "nobody.example.jp", "--ca", "Let's Pebble", "--challenge", "webroot", "--directory",
+              f"{self.out}/nowhere", ok=False)
+
+    def config(self):
+        return {"url": f"https://{self.inro.listen}", "login": self.inro.login, "password": self.inro.password,
+                "out": self.out, "shots": f"{self.out}/shots", "evil": EVIL,
+                "pem": f"{self.out}/evil/evil.crt", "web": ROOT + "/web"}
+
+
+def crowd(rig, binary, out):
+    """A second installation with a hundred thousand certificates in its store."""
+    i = rig.add(Inro(binary, f"{out}/crowd"))
+    i.start()
+    i.cli("ca", "add", "CA", "--type", "private")
+    i.stop()
+    path = next(f"{d}/{f}" for d, _, fs in os.walk(i.data) for f in fs if f.endswith(".db"))
+    db = sqlite3.connect(path)
+    now = int(time.time() * 1e6)
+    day = 86_400_000_000
+    names = [(f"host{n:06}.example.jp", now + (n * 7919 % 397) * day + n) for n in range(MANY)]
+    db.executemany("INSERT INTO cert (id, name, names, ca_id, key_alg, challenge, policy, current_id, renew_at, group_id,"
+                   " created, updated, revision, not_after) VALUES (?, ?, ?, 1, 'ec256', '{}', '{\"auto_renew\":false}', ?, 0, 0, ?, ?, 1, ?)",
+                   [(n + 10, name, name, n + 10, now, now, end) for n, (name, end) in enumerate(names)])
+    db.executemany("INSERT INTO cert_name (cert_id, name) VALUES (?, ?)", [(n + 10, name) for n, (name, _) in enumerate(names)])
+    db.executemany("INSERT INTO cert_version (id, cert_id, state, key_alg, chain, serial, issuer, sha256, spki_sha256, not_before,"
+                   " not_after, created, activated) VALUES (?, ?, 2, 'ec256', 'x', ?, 'CN=CA', ?, '', ?, ?, ?, ?)",
+                   [(n + 10, n + 10, f"{n:08x}", f"{n:064x}", end - 398 * day, end, now, now) for n, (_, end) in enumerate(names)])
+    db.commit()
+    db.close()
+    i.start()
+    return {"url": f"https://{i.listen}", "login": i.login, "password": i.password, "count": MANY}
+
+
+def control(fleet):
+    """What the browser's tests ask of the world: stop and start the daemon, end all sessions."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            try:
+                if self.path == "/stop":
+                    fleet.inro.stop()
+                elif self.path == "/start":
+                    fleet.inro.start()
+                elif self.path == "/expire":
+                    path = next(f"{d}/{f}" for d, _, fs in os.walk(fleet.inro.data) for f in fs if f.endswith(".db"))
+                    with sqlite3.connect(path, timeout=10) as db:
+                        db.execute("DELETE FROM app_session")
+                self.send_response(204)
+            except Exception as e:  # told to the test, which fails with it
+                self.send_response(500)
+                print(f"control {self.path}: {e}", file=sys.stderr)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--inro", required=True)
+    p.add_argument("--out", required=True)
+    p.add_argument("--keep", action="store_true", help="only start the fleet and wait (for work on the GUI)")
+    p.add_argument("--only", default="", help="tests whose name holds this")
+    o = p.parse_args()
+    out = os.path.abspath(o.out)
+    shutil.rmtree(out, ignore_errors=True)
+    os.makedirs(f"{out}/shots")
+    env = dict(os.environ, NODE_PATH=f"{ROOT}/web/node_modules")
+    words = subprocess.run(["node", f"{HERE}/i18n.mjs", f"{ROOT}/web/src"], env=env, text=True, capture_output=True)
+    print(words.stdout + words.stderr, end="", flush=True)
+    with Rig() as rig:
+        try:
+            fleet = Fleet(rig, o.inro, out)
+            fleet.start()
+            fleet.fill()
+            config = dict(fleet.config(), only=o.only)
+            config["crowd"] = None if o.keep else crowd(rig, o.inro, out)
+        except (Failure, subprocess.SubprocessError, OSError) as e:
+            print(f"FAILED: the fleet did not start: {e}\n0 passed, 1 failed")
+            return 1
+        server = control(fleet)
+        config["control"] = f"http://127.0.0.1:{server.server_address[1]}"
+        path = write(f"{out}/config.json", json.dumps(config), 0o600)
+        if o.keep:
+            print(f"{config['url']}  {config['login']}  {config['password']}\n{path}", flush=True)
+            wait_for("Ctrl-C", lambda: False, 1e9, 5)
+        walk = subprocess.Popen(["node", f"{HERE}/walk.mjs", path], env=env, stdout=subprocess.PIPE, text=True)
+        passed = failed = 0
+        for line in walk.stdout:
+            print(line, end="", flush=True)
+            passed += line.startswith("ok ")
+            failed += line.startswith("not ok ")
+        if walk.wait() != 0 and failed == 0:
+            failed += 1
+    passed += words.returncode == 0
+    failed += words.returncode != 0
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

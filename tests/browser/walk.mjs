@@ -1,0 +1,519 @@
+// Walks the GUI. usage: walk.mjs CONFIG.json (made by run.py)
+import { api, axe, browser, check, complaints, config, control, keepState, open, phone, runAll, settle, shot, test, visit, wide, PASSWORD } from "./kit.mjs";
+
+const text = (page) => page.evaluate(() => document.body.innerText);
+const ids = {};
+
+test("sign in: refused, forced change, dashboard", async () => {
+  const page = await open({ fresh: true });
+  await page.goto(config.url + "/");
+  await page.fill("input[name=login]", config.login);
+  await page.fill("input[name=password]", "not the password");
+  await axe(page, "sign-in");
+  await shot(page, "00-signin-ja");
+  await page.click("button.primary");
+  await page.waitForSelector(".fault");
+  await page.fill("input[name=password]", config.password);
+  await page.click("button.primary");
+  await page.waitForSelector("input[name=old]");
+  await page.fill("input[name=old]", config.password);
+  await page.fill("input[name=new]", PASSWORD);
+  await page.fill("input[name=again]", PASSWORD + "x");
+  await page.waitForSelector(".field-fault");
+  await axe(page, "forced change");
+  await shot(page, "01-change-password-ja");
+  check(await page.isDisabled("button.primary"), "two different passwords can be sent");
+  await page.fill("input[name=again]", PASSWORD);
+  await page.click("button.primary");
+  await page.waitForSelector("#needs");
+  await settle(page);
+  await keepState(page.context());
+  const certs = (await api(page, "GET", "/certs?limit=50&sort=name")).body.items;
+  for (const c of certs) ids[c.name] = c.id;
+  const first = async (path) => (await api(page, "GET", path)).body.items[0]?.id;
+  ids.target = await first("/targets?limit=1");
+  ids.ca = await first("/cas?limit=1");
+  ids.notifier = await first("/notifiers?limit=1");
+  ids.deployment = await first("/deployments?limit=1");
+  const ends = (await api(page, "GET", "/endpoints?limit=10")).body.items;
+  ids.endpoint = (ends.find((e) => e.cert_name === "intra.example.jp") ?? ends[0])?.id;
+  ids.user = await first("/users");
+});
+
+test("headers, weight and first paint", async () => {
+  const page = await open();
+  let js = 0;
+  page.on("response", async (r) => {
+    if (!r.url().endsWith(".js")) return;
+    js += Number((await r.allHeaders())["content-length"] ?? 0);
+    check((await r.allHeaders())["content-encoding"] === "gzip", "JavaScript is not sent compressed");
+  });
+  const answer = await page.goto(config.url + "/");
+  const csp = (await answer.allHeaders())["content-security-policy"] ?? "";
+  check(csp.includes("default-src 'self'") && !csp.includes("unsafe") && csp.includes("require-trusted-types-for 'script'"), `policy: ${csp}`);
+  await settle(page);
+  check(js > 0 && js <= 200 * 1024, `first-load JavaScript is ${js} bytes`);
+  const paint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? -1);
+  check(paint >= 0 && paint < 1000, `first paint after ${paint} ms`);
+});
+
+const screens = () => [
+  ["dashboard", "/"],
+  ["certs", "/certs"],
+  ["certs-filtered", "/certs?state=valid,expiring&sort=name"],
+  ["certs-nothing", "/certs?q=zzzzzz"],
+  ["cert", `/certs/${ids["www.example.jp"]}`],
+  ["cert-failed", `/certs/${ids["intra.example.jp"]}`],
+  ["cert-evil", `/certs/${ids[config.evil]}`],
+  ["request", "/certs/new"],
+  ["import", "/certs/import"],
+  ["orders", "/orders"],
+  ["orders-all", "/orders?tab=orders"],
+  ["jobs", "/orders?tab=jobs"],
+  ["targets", "/targets"],
+  ["target", `/targets/${ids.target}`],
+  ["target-new", "/targets/new?type=nginx"],
+  ["deployments", "/deployments"],
+  ["deployment", `/deployments/${ids.deployment}`],
+  ["watch", "/watch"],
+  ["endpoint", `/watch/${ids.endpoint}`],
+  ["notify", "/notify"],
+  ["notify-history", "/notify?tab=history"],
+  ["notify-events", "/notify?tab=events"],
+  ["notifier", `/notify/${ids.notifier}`],
+  ["cas", "/cas"],
+  ["ca", `/cas/${ids.ca}`],
+  ["ca-new", "/cas/new"],
+  ["audit", "/audit"],
+  ["users", "/settings/users"],
+  ["user", `/settings/users/${ids.user}`],
+  ["groups", "/settings/groups"],
+  ["licence", "/settings/licence"],
+  ["backup", "/settings/backup"],
+  ["logs", "/settings/logs"],
+  ["tokens", "/settings/tokens"],
+  ["system", "/settings/system"],
+  ["profile", "/profile"],
+  ["guide", "/guide"],
+  ["report-inventory", "/report/inventory"],
+  ["report-expiry", "/report/expiry"],
+  ["report-audit", "/report/audit"],
+  ["not-found", "/nowhere"],
+];
+
+/** Nothing sticks out to the side, and no label is cut. */
+async function fits(page, name) {
+  const wrong = await page.evaluate(() => {
+    const w = document.documentElement.clientWidth;
+    const bad = [];
+    if (document.documentElement.scrollWidth > w + 1) bad.push(`page is ${document.documentElement.scrollWidth} wide`);
+    for (const el of document.querySelectorAll("button, .button, .state, label, h1, h2")) {
+      const r = el.getBoundingClientRect();
+      if (r.width && (!el.classList.contains("sr") && el.scrollWidth > el.clientWidth + 2 && getComputedStyle(el).overflow === "hidden")) bad.push(`cut: ${el.textContent.slice(0, 30)}`);
+    }
+    return bad;
+  });
+  check(wrong.length === 0, `${name}: ${wrong.join("; ")}`);
+}
+
+async function walk(lang, size, label) {
+  const page = await open({ lang, size });
+  const faults = [];
+  let n = 0;
+  for (const [name, path] of screens()) {
+    const step = `${String(++n).padStart(2, "0")}-${name}`;
+    try {
+      check(!path.includes("undefined"), `${name}: the fleet lacks it`);
+      await visit(page, path);
+      await shot(page, `${step}-${lang}-${label}-light`);
+      check(!(await page.$(".fault[role=alert]")), `${name}: shows a fault: ${await page.evaluate(() => document.querySelector(".fault")?.textContent)}`);
+      await fits(page, `${name} ${lang} ${label}`);
+      await axe(page, `${name} ${lang} ${label} light`);
+      await page.evaluate(() => (document.documentElement.dataset.theme = "dark"));
+      await axe(page, `${name} ${lang} ${label} dark`, ["color-contrast", "link-in-text-block"]);
+      if (lang === "ja") await shot(page, `${step}-${lang}-${label}-dark`);
+      await page.evaluate(() => (document.documentElement.dataset.theme = "light"));
+    } catch (e) {
+      faults.push(String(e.message ?? e).slice(0, 600));
+    }
+  }
+  check(faults.length === 0, faults.join("\n "));
+}
+
+for (const [lang, size, label] of [
+  ["ja", wide, "wide"],
+  ["en", wide, "wide"],
+  ["ja", phone, "phone"],
+  ["en", phone, "phone"],
+])
+  test(`every screen: ${lang}, ${label}, light and dark`, () => walk(lang, size, label));
+
+test("words of strangers stay words", async () => {
+  const page = await open();
+  const evil = `/certs/${ids[config.evil]}`;
+  for (const path of ["/", "/certs", evil, "/audit", "/report/inventory", "/report/expiry", "/orders?tab=jobs"]) {
+    await visit(page, path);
+    check((await page.evaluate(() => window.__hit)) === undefined, `a script ran at ${path}`);
+    check((await page.$$("img, main script, iframe")).length === 0, `markup was made at ${path}`);
+  }
+  await visit(page, evil);
+  check((await text(page)).includes(config.evil), "the name is not shown as it is");
+  await visit(page, "/certs?q=" + encodeURIComponent("<script>window.__hit=9</script>"));
+  check((await page.evaluate(() => window.__hit)) === undefined, "a script ran from the address");
+  const made = await api(page, "POST", "/targets", { name: "<b onmouseover=window.__hit=4>x</b>", type: "files", settings: { via: "local" } });
+  check(made.status === 201, `target: ${made.status}`);
+  await visit(page, "/targets");
+  await visit(page, `/targets/${made.body.id}`);
+  check((await page.evaluate(() => window.__hit)) === undefined && (await page.$$("main b[onmouseover]")).length === 0, "a name became markup");
+  await api(page, "DELETE", `/targets/${made.body.id}`);
+});
+
+test("apply: the wizard, live, to a deployed certificate", async () => {
+  const page = await open({ lang: "ja" });
+  await visit(page, "/certs/new");
+  await page.fill("textarea", "bad_name..example.jp");
+  await page.waitForSelector(".fault");
+  check(await page.isDisabled("form button.primary"), "a refused name leads to the next step");
+  await shot(page, "50-wizard-refused-ja");
+  await page.fill("textarea", "Shop2.Example.jp\n*.wild.example.jp 日本語2.example.jp");
+  await page.waitForSelector("text=shop2.example.jp");
+  await page.waitForSelector(".note");
+  await axe(page, "wizard names");
+  await shot(page, "51-wizard-names-ja");
+  await page.reload();
+  await settle(page);
+  check((await page.inputValue("textarea")).includes("Shop2"), "what was typed is lost by a reload");
+  await page.fill("textarea", "shop2.example.jp");
+  await page.click("button.primary");
+  await page.click("text=社内認証局");
+  await axe(page, "wizard ca");
+  await shot(page, "52-wizard-ca-ja");
+  await page.click("button.primary");
+  await page.click("button.primary");
+  await shot(page, "53-wizard-key-ja");
+  await axe(page, "wizard key");
+  await page.click("button.primary");
+  await page.click("text=適用先を追加");
+  await page.selectOption("select", "web1");
+  await page.waitForSelector("text=ssl_certificate");
+  await axe(page, "wizard places");
+  await shot(page, "54-wizard-places-ja");
+  const paths = page.locator(".place input");
+  await paths.nth(0).fill(`${config.out}/web1/tls/shop2.crt`);
+  await paths.nth(1).fill(`${config.out}/web1/tls/shop2.key`);
+  await page.click("button.primary");
+  await page.waitForSelector("text=実行される内容");
+  await axe(page, "wizard review");
+  await shot(page, "55-wizard-review-ja");
+  await page.click("button.primary");
+  await page.waitForSelector("#issue");
+  await page.waitForSelector("#issue ~ * .state-done, #issue .state-done, .panel .state-done");
+  await page.waitForSelector("#deploy", { timeout: 15000 });
+  await page.waitForFunction(() => document.querySelectorAll(".panel .job-line .state-done").length >= 2, null, { timeout: 20000 });
+  await shot(page, "56-wizard-done-ja");
+  await page.click("text=証明書を開く");
+  await page.waitForSelector("#life");
+  await settle(page);
+  check((await text(page)).includes("適用先 1 件中 1 件"), "the new certificate is not in sync");
+});
+
+test("import: dropped, recognised, refused twice", async () => {
+  const page = await open({ lang: "en" });
+  await visit(page, "/certs/import");
+  await page.setInputFiles("input[type=file]", [config.pem]);
+  await page.waitForSelector("#seen");
+  check((await text(page)).includes("here already"), "a known certificate is offered again");
+  check((await text(page)).includes("Missing: the private key"), "what is missing is not said");
+  await axe(page, "import");
+  await shot(page, "57-import-en");
+  check((await page.evaluate(() => window.__hit)) === undefined, "a script ran");
+});
+
+test("plan as a diff, deploy, undo, revoke are asked in proportion", async () => {
+  const page = await open({ lang: "ja" });
+  await visit(page, `/certs/${ids["www.example.jp"]}`);
+  await page.click("text=計画を表示");
+  await page.waitForSelector("#plan", { timeout: 20000 });
+  await axe(page, "plan");
+  await shot(page, "58-plan-ja");
+  await page.click("summary:has-text('その他')");
+  await axe(page, "menu");
+  await shot(page, "59-menu-ja", false);
+  await page.click("text=失効 >> nth=-1");
+  await page.waitForSelector("dialog");
+  await page.click("dialog button.danger");
+  await page.waitForSelector("dialog input");
+  check(await page.isDisabled("dialog button.danger"), "a certificate in use can be revoked without typing its name");
+  await axe(page, "revoke");
+  await shot(page, "60-revoke-ja", false);
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("dialog", { state: "detached" });
+});
+
+test("renew and see it live", async () => {
+  const page = await open({ lang: "en" });
+  await visit(page, `/certs/${ids["wiki.example.jp"]}`);
+  await page.click(".head .actions button >> text=Renew");
+  await page.waitForSelector("dialog");
+  await axe(page, "renew question");
+  await page.click("dialog button.primary");
+  await page.waitForSelector("#job");
+  await page.waitForSelector(".jobview .state-done", { timeout: 20000 });
+  await shot(page, "61-renewed-en");
+  // the list of another tab hears of it without being touched
+  const other = await open({ lang: "en" });
+  await visit(other, "/certs?sort=name");
+  await other.waitForSelector(".link.up");
+  await api(page, "PATCH", `/certs/${ids["wiki.example.jp"]}`, { name: "wiki renamed" });
+  await other.waitForSelector("text=wiki renamed", { timeout: 5000 });
+  await api(page, "PATCH", `/certs/${ids["wiki.example.jp"]}`, { name: "wiki.example.jp" });
+});
+
+test("connection test, a form from the field table, its fault", async () => {
+  const page = await open({ lang: "ja" });
+  await visit(page, `/targets/${ids.target}`);
+  await page.click("text=接続テスト >> nth=-1");
+  await page.waitForSelector(".panel .state-done", { timeout: 15000 });
+  await shot(page, "62-check-ja");
+  await visit(page, "/notify/new");
+  await page.fill(".form input >> nth=0", "second mail");
+  await page.fill(".form input >> nth=1", "mail.example.jp");
+  const from = page.getByLabel("差出人");
+  await from.fill("not an address");
+  await page.locator(".form textarea").first().fill("a@example.jp");
+  await page.click("details.fold summary");
+  await axe(page, "notifier form");
+  await shot(page, "63-notifier-form-ja");
+  await page.click(".form button.primary");
+  await page.waitForSelector(".fault, #check", { timeout: 8000 });
+  await shot(page, "64-notifier-fault-ja");
+  check((await from.inputValue()) === "not an address" || (await page.$("#check")) !== null, "a refusal lost what was typed");
+});
+
+test("somebody else was first: 409 says so and loses nothing", async () => {
+  const page = await open({ lang: "ja" });
+  const id = ids["日本語.example.jp"] ?? ids["wiki.example.jp"];
+  await visit(page, `/certs/${id}`);
+  await page.click("summary:has-text('その他')");
+  await page.click(".menu >> text=編集");
+  await page.waitForSelector("dialog form");
+  await axe(page, "edit");
+  await shot(page, "65-edit-ja", false);
+  const now = (await api(page, "GET", `/certs/${id}`)).body;
+  const other = await api(page, "PATCH", `/certs/${id}`, { key: now.key, revision: now.revision });
+  check(other.status === 200, `the other change: ${JSON.stringify(other.body)}`);
+  await page.fill("dialog input >> nth=0", "typed by me");
+  await page.click("dialog button.primary");
+  await page.waitForSelector("dialog .fault");
+  check((await page.textContent("dialog .fault")).includes("他の利用者"), "the conflict is not told");
+  check((await page.inputValue("dialog input >> nth=0")) === "typed by me", "a conflict lost what was typed");
+  await shot(page, "66-conflict-ja", false);
+});
+
+test("a general user looks only", async () => {
+  const admin = await open();
+  let a = await api(admin, "POST", "/users", { login: "viewer@example.jp", name: "閲覧 太郎", role: "viewer", password: "harbour-lamp-first-99" });
+  if (a.body?.error?.id === "api.prove") {
+    await api(admin, "POST", "/session/prove", { password: PASSWORD });
+    a = await api(admin, "POST", "/users", { login: "viewer@example.jp", name: "閲覧 太郎", role: "viewer", password: "harbour-lamp-first-99" });
+  }
+  check(a.status === 201, `user: ${JSON.stringify(a.body)}`);
+  const page = await open({ fresh: true });
+  await page.goto(config.url + "/");
+  await page.fill("input[name=login]", "viewer@example.jp");
+  await page.fill("input[name=password]", "harbour-lamp-first-99");
+  await page.click("button.primary");
+  await page.fill("input[name=old]", "harbour-lamp-first-99");
+  await page.fill("input[name=new]", "harbour-lamp-own-1177");
+  await page.fill("input[name=again]", "harbour-lamp-own-1177");
+  await page.click("button.primary");
+  await page.waitForSelector(".side");
+  await visit(page, "/certs");
+  check(!(await text(page)).includes("証明書を申請"), "a general user is offered to apply");
+  check(!(await page.$(".side a[href='/audit']")), "a general user is offered the audit log");
+  await shot(page, "67-viewer-ja");
+  await visit(page, "/audit");
+  await page.waitForSelector(".fault");
+  check((await text(page)).includes("管理者に依頼"), "a 403 does not say what to do");
+  await axe(page, "refused");
+  await shot(page, "68-refused-ja");
+});
+
+test("the session ends: sign in again, nothing typed is lost", async () => {
+  const page = await open({ lang: "ja" });
+  await visit(page, "/certs/new");
+  await page.fill("textarea", "kept.example.jp");
+  await page.waitForTimeout(600);
+  await control("expire");
+  await page.fill("textarea", "kept.example.jp more.example.jp");
+  await page.waitForSelector("dialog input[name=password]", { timeout: 10000 });
+  await axe(page, "session ended");
+  await shot(page, "69-session-ended-ja", false);
+  await page.fill("dialog input[name=password]", PASSWORD);
+  await page.click("dialog button.primary");
+  await page.waitForSelector("dialog", { state: "detached" });
+  check((await page.inputValue("textarea")).includes("more.example.jp"), "signing in again lost what was typed");
+  await keepState(page.context());
+});
+
+test("the server is lost and comes back", async () => {
+  const page = await open({ lang: "ja" });
+  await visit(page, "/certs/new");
+  await page.fill("textarea", "kept.example.jp");
+  await page.waitForSelector(".link.up");
+  await control("stop");
+  await page.waitForSelector(".banner", { timeout: 15000 });
+  await shot(page, "70-server-lost-ja", false);
+  await axe(page, "lost").finally(() => control("start"));
+  await page.waitForSelector(".banner", { state: "detached", timeout: 30000 });
+  await page.waitForSelector(".link.up");
+  check((await page.inputValue("textarea")) === "kept.example.jp", "the typed text is gone");
+});
+
+test("a slow answer shows that it is awaited", async () => {
+  const page = await open({ lang: "en" });
+  await page.route("**/api/v1/certs?*", async (r) => {
+    await new Promise((done) => setTimeout(done, 1500));
+    await r.continue();
+  });
+  await page.goto(config.url + "/certs");
+  await page.waitForSelector(".loading");
+  await shot(page, "71-slow-en", false);
+  await page.waitForSelector("tbody tr");
+});
+
+test("everything by keyboard", async () => {
+  const page = await open({ lang: "en" });
+  await visit(page, "/");
+  await page.keyboard.press("Control+k");
+  await page.waitForSelector("dialog input");
+  await page.keyboard.type("intra");
+  await page.waitForSelector("#palette-list >> text=intra.example.jp");
+  await axe(page, "palette");
+  await shot(page, "72-palette-en", false);
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/certs/*");
+  await page.waitForSelector("h1 >> text=intra");
+  await page.keyboard.press("g");
+  await page.keyboard.press("c");
+  await page.waitForURL("**/certs");
+  await settle(page);
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  await page.keyboard.press("x");
+  await page.waitForSelector(".bulk");
+  await axe(page, "selection");
+  await shot(page, "73-selection-en");
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/certs/*");
+  await page.keyboard.press("?");
+  await page.waitForSelector("dialog .keys");
+  await axe(page, "keys");
+  await page.keyboard.press("Escape");
+  // visible focus on the way through the page
+  await visit(page, "/certs");
+  for (let i = 0; i < 12; i++) {
+    await page.keyboard.press("Tab");
+    const seen = await page.evaluate(() => {
+      const el = document.activeElement;
+      const s = getComputedStyle(el);
+      return el === document.body || s.outlineStyle !== "none" || s.boxShadow !== "none";
+    });
+    check(seen, `no visible focus after ${i + 1} tabs`);
+  }
+});
+
+test("bulk actions show what they would do", async () => {
+  const page = await open({ lang: "ja" });
+  await visit(page, "/certs?sort=name");
+  await page.click("thead input[type=checkbox]");
+  await page.click(".bulk >> text=適用");
+  await page.waitForSelector("dialog .lines");
+  await page.click("dialog >> text=計画を表示");
+  await page.waitForFunction(() => ![...document.querySelectorAll("dialog .state-running")].length, null, { timeout: 30000 });
+  await axe(page, "bulk");
+  await shot(page, "74-bulk-ja", false);
+  await page.keyboard.press("Escape");
+});
+
+test("views are kept, CSV holds every row and runs nothing", async () => {
+  const page = await open({ lang: "ja" });
+  await visit(page, "/certs");
+  await page.click(".chip >> text=有効");
+  await page.click("text=この表示を保存");
+  await page.fill("dialog input", "有効なもの");
+  await page.click("dialog button.primary");
+  await page.waitForSelector(".view >> text=有効なもの");
+  await visit(page, "/certs");
+  const [file] = await Promise.all([page.waitForEvent("download"), page.click("text=CSV 出力")]);
+  const { readFileSync } = await import("node:fs");
+  const csv = readFileSync(await file.path(), "utf8");
+  const total = Object.values((await api(page, "GET", "/summary")).body.health).reduce((a, b) => a + b, 0);
+  check(csv.startsWith("\ufeff"), "no mark for spreadsheets");
+  check(csv.trim().split("\r\n").length === total + 1, `${csv.trim().split("\r\n").length} lines for ${total} certificates`);
+  check(csv.includes("www.example.jp") && !/(^|,)[=+@]/m.test(csv), "a cell would be run");
+});
+
+test("watching: add, look, side by side", async () => {
+  const page = await open({ lang: "ja" });
+  await visit(page, "/watch?add=1");
+  await page.waitForSelector("dialog");
+  await axe(page, "watch form");
+  await shot(page, "75-watch-add-ja", false);
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("dialog", { state: "detached" });
+  await visit(page, `/watch/${ids.endpoint}`);
+  await page.click("text=今すぐ確認");
+  await page.waitForFunction(() => [...document.querySelectorAll("button")].some((b) => b.textContent === "今すぐ確認" && !b.disabled), null, { timeout: 20000 });
+  await shot(page, "76-drift-ja");
+});
+
+test("a hundred thousand certificates", async () => {
+  const page = await open({ fresh: true, lang: "ja", url: config.crowd.url });
+  await page.goto(config.crowd.url + "/");
+  await page.fill("input[name=login]", config.crowd.login);
+  await page.fill("input[name=password]", config.crowd.password);
+  await page.click("button.primary");
+  await page.fill("input[name=old]", config.crowd.password);
+  await page.fill("input[name=new]", PASSWORD);
+  await page.fill("input[name=again]", PASSWORD);
+  await page.click("button.primary");
+  await page.waitForSelector("#timeline");
+  await settle(page);
+  check((await text(page)).includes("100,000"), "the first page does not count them");
+  await shot(page, "80-crowd-dashboard-ja");
+  const timed = async (what, limit, run) => {
+    const begin = Date.now();
+    await run();
+    const ms = Date.now() - begin;
+    check(ms < limit, `${what} took ${ms} ms`);
+    return ms;
+  };
+  const list = await timed("the list", 2500, async () => {
+    await page.goto(config.crowd.url + "/certs?sort=expires");
+    await page.waitForSelector("tbody tr[data-i]");
+  });
+  for (let i = 0; i < 12; i++) {
+    await page.mouse.wheel(0, 4000);
+    await page.waitForTimeout(120);
+  }
+  const rows = await page.evaluate(() => [...document.querySelectorAll("tr[data-i]")].map((r) => Number(r.dataset.i)));
+  check(Math.max(...rows) > 120, `scrolling went to row ${Math.max(...rows)} only`);
+  check(rows.length < 120, `${rows.length} rows are in the page`);
+  await shot(page, "81-crowd-list-ja", false);
+  const found = await timed("the search", 2000, async () => {
+    await page.fill("input[type=search]", "host099999");
+    await page.waitForSelector("text=host099999.example.jp");
+  });
+  const hex = await timed("the search of a serial", 3000, async () => {
+    await page.fill("input[type=search]", "0001869e");
+    await page.waitForSelector("text=host099998.example.jp");
+  });
+  console.log(`# crowd: list ${list} ms, search ${found} ms, serial ${hex} ms`);
+});
+
+test("no complaint on any page", async () => {
+  check(complaints.length === 0, [...new Set(complaints)].slice(0, 6).join("\n"));
+});
+
+await runAll();
