@@ -134,7 +134,9 @@ enum rc db_cert_query(struct db *db, const struct cert_query *q, struct arena *a
         TRY(like_text(q->text, &like, err));
         hex_like(q->text, hex);
     }
-    struct val key = I(q->more ? q->after_value : q->down ? INT64_MAX : INT64_MIN);
+    /* In the order of the ends, the first page begins where the range does. */
+    int64_t from = q->sort == CERT_BY_EXPIRY && q->end_from > 0 ? q->end_from : INT64_MIN;
+    struct val key = I(q->more ? q->after_value : q->down ? INT64_MAX : from);
     if (q->sort == CERT_BY_NAME)
         key = T(q->more ? q->after_name : q->down ? last_name : "");
     MANY(db, by[q->sort][q->down], &cert_map, a, ret, err, I(q->limit),

@@ -77,7 +77,12 @@ export async function api(page, method, path, body) {
   const csrf = (await session.json()).csrf;
   const answer = await page.request.fetch(page.base + "/api/v1" + path, { method, headers: { "X-Inro-CSRF": csrf, "Content-Type": "application/json", Origin: page.base, "Sec-Fetch-Site": "same-origin" }, data: body === undefined ? undefined : JSON.stringify(body) });
   const text = await answer.text();
-  return { status: answer.status(), body: text ? JSON.parse(text) : null };
+  const value = text ? JSON.parse(text) : null;
+  if (value?.error?.id === "api.prove") {
+    const proof = await api(page, "POST", "/session/prove", { password: PASSWORD });
+    if (proof.status === 200) return api(page, method, path, body);
+  }
+  return { status: answer.status(), body: value };
 }
 
 export const control = async (what) => {

@@ -67,6 +67,7 @@ class Fleet:
         self.inro = r.add(Inro(self.binary, f"{out}/inro"))
         self.dns = r.add(Challtestsrv(f"{out}/dns"))
         self.pebble = r.add(Pebble(f"{out}/pebble", self.dns.dns, self.inro.http01,
+                                   validity=90 * 86400,
                                    env={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"}))
         self.mail = r.add(MailSink(f"{out}/mail", "sink-password-1"))
         self.pairs = {n: self_signed(f"{out}/{n}/tls", "site", "DNS:www.example.jp") for n in ("web1", "web2")}
@@ -74,8 +75,25 @@ class Fleet:
                     for n in ("web1", "web2")}
         self.inro.start()
 
+    def licence(self):
+        """From the installation's own desk, as any vendor's customer gets it."""
+        i = self.inro
+        i.cli("vendor", "init", "--name", "Inro 販売")
+        i.cli("vendor", "customer", "add", "株式会社サンプル", "--mail", "sample@example.jp", "--installation",
+              i.get("licence", "show")["installation"])
+        order = i.get("vendor", "order", "add", "株式会社サンプル", "--plan", "basic", "--count", "20", "--servers", "5",
+                      "--on", time.strftime("%Y-%m-%d", time.gmtime(time.time() - 14 * 86400)))
+        i.cli("vendor", "order", "accept", str(order["id"]))
+        i.cli("vendor", "licence", "issue", str(order["id"]))
+        path = write(f"{self.out}/licence.txt", i.get("vendor", "licence", "show", "1")["file"])
+        i.cli("licence", "import", path)
+        i.cli("vendor", "customer", "add", "合同会社ためし", "--mail", "meets@example.jp")
+        i.cli("vendor", "order", "add", "合同会社ためし", "--plan", "meets")
+
     def fill(self):
         i = self.inro
+        self.licence()
+        i.cli("group", "add", "サーバー担当", "--recipients", "server@example.jp", ok=False)
         i.cli("ca", "add", "Let's Pebble", "--type", "acme", "--directory", self.pebble.directory, "--roots-file",
               self.pebble.cert, "--email", "admin@example.jp")
         i.cli("ca", "add", "社内認証局", "--type", "private")

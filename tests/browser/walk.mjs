@@ -160,8 +160,8 @@ test("words of strangers stay words", async () => {
   check((await text(page)).includes(config.evil), "the name is not shown as it is");
   await visit(page, "/certs?q=" + encodeURIComponent("<script>window.__hit=9</script>"));
   check((await page.evaluate(() => window.__hit)) === undefined, "a script ran from the address");
-  const made = await api(page, "POST", "/targets", { name: "<b onmouseover=window.__hit=4>x</b>", type: "files", settings: { via: "local" } });
-  check(made.status === 201, `target: ${made.status}`);
+  const made = await api(page, "POST", "/targets", { name: "<b onmouseover=window.__hit=4>x", type: "files", settings: { via: "local" } });
+  check(made.status === 201, `target: ${JSON.stringify(made.body)}`);
   await visit(page, "/targets");
   await visit(page, `/targets/${made.body.id}`);
   check((await page.evaluate(() => window.__hit)) === undefined && (await page.$$("main b[onmouseover]")).length === 0, "a name became markup");
@@ -287,7 +287,7 @@ test("connection test, a form from the field table, its fault", async () => {
   await page.click(".form button.primary");
   await page.waitForSelector(".fault, #check", { timeout: 8000 });
   await shot(page, "64-notifier-fault-ja");
-  check((await from.inputValue()) === "not an address" || (await page.$("#check")) !== null, "a refusal lost what was typed");
+  check((await page.$("#check")) !== null || (await from.inputValue()) === "not an address", "a refusal lost what was typed");
 });
 
 test("somebody else was first: 409 says so and loses nothing", async () => {
@@ -498,7 +498,7 @@ test("a hundred thousand certificates", async () => {
     await page.waitForTimeout(120);
   }
   const rows = await page.evaluate(() => [...document.querySelectorAll("tr[data-i]")].map((r) => Number(r.dataset.i)));
-  check(Math.max(...rows) > 120, `scrolling went to row ${Math.max(...rows)} only`);
+  check(Math.max(...rows) > 400, `scrolling went to row ${Math.max(...rows)} only`);
   check(rows.length < 120, `${rows.length} rows are in the page`);
   await shot(page, "81-crowd-list-ja", false);
   const found = await timed("the search", 2000, async () => {

@@ -354,9 +354,12 @@ export const get = <T>(path: string): Promise<T> => call<T>("GET", path);
 
 /** A file from the API: bytes and type. */
 export async function download(path: string, name: string, method = "GET", body?: unknown): Promise<void> {
-  const answer = await ask(method, path, body, headersOf(method, body));
-  if (!answer.ok) throw failed(answer, path, parse(await answer.text()));
-  saveBlob(await answer.blob(), name);
+  for (let proven = false; ; proven = true) {
+    const answer = await ask(method, path, body, headersOf(method, body));
+    if (answer.ok) return saveBlob(await answer.blob(), name);
+    const error = failed(answer, path, parse(await answer.text()));
+    if (error.body.id !== "api.prove" || proven || !(await onProve())) throw error;
+  }
 }
 
 export function saveBlob(blob: Blob, name: string): void {

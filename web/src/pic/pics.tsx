@@ -33,6 +33,7 @@ export function ExpiryTimeline({ s }: { s: Summary }): JSX.Element {
   const shown = at !== null ? bars[at] : undefined;
   return (
     <div class="pic">
+      <div class="pic-wide" tabIndex={0} role="group" aria-label={t("timeline_hint")}>
       <svg viewBox={`0 0 ${W} ${H}`} class="timeline" role="group" aria-label={t("timeline_title")}>
         <line x1="0" x2={W} y1={low} y2={low} class="axis" />
         {months.map((m) => (
@@ -72,6 +73,7 @@ export function ExpiryTimeline({ s }: { s: Summary }): JSX.Element {
         })}
         <line x1="0.75" x2="0.75" y1="4" y2={low} class="now" />
       </svg>
+      </div>
       <p class="pic-note" aria-hidden="true">
         {shown && shown.total > 0
           ? `${t("timeline_week", date(from + shown.w * WEEK), shown.total)} : ${shown.parts.map((x) => `${stateText(x.h).text} ${number(x.n)}`).join(", ")}`
@@ -107,6 +109,7 @@ export function LifeLine({ c }: { c: CertDetail }): JSX.Element | null {
   const clash = renew !== null && Math.abs(renew - nowX) < 130;
   return (
     <figure class="pic">
+      <div class="pic-wide" tabIndex={0} role="group" aria-label={t("life_line")}>
       <svg viewBox={`0 0 ${W} ${H}`} role="img" aria-label={`${t("life_line")}. ${words.join(". ")}`}>
         {vs.map((v, i) => {
           const y = top + i * rowH;
@@ -149,6 +152,7 @@ export function LifeLine({ c }: { c: CertDetail }): JSX.Element | null {
           {date(end)}
         </text>
       </svg>
+      </div>
       <figcaption class="pic-note">{words.join(" · ")}</figcaption>
     </figure>
   );

@@ -5,9 +5,10 @@ import { call, download, get, type Audit, type CertDetail, type ChainItem, type 
 import { date, dateTime, duration, relative, t, word } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { canOperate, isAdmin } from "../lib/role";
+import { display } from "../lib/idn";
 import { A, go } from "../lib/router";
 import { ChainPicture, LifeLine } from "../pic/pics";
-import { Code, Empty, Facts, Fault, Head, Loading, Panel, Select, State, Tabs, When, faultText, toast } from "../ui/basic";
+import { Code, Empty, Facts, Fault, Field, Head, Loading, Panel, Select, State, Tabs, When, faultText, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
 import { JobView, useJob } from "../ui/job";
 import { BindDialog } from "./binding";
@@ -22,7 +23,7 @@ export function CertScreen({ id }: { id: string }): JSX.Element {
   const [plans, setPlans] = useState<{ target: string; plan: Plan }[] | null>(null);
   const [error, setError] = useState<unknown>(null);
   const [tab, setTab] = useState<Tab>("overview");
-  const [open, setOpen] = useState<"" | "edit" | "bind" | "revoke" | "export">("");
+  const [open, setOpen] = useState<"" | "edit" | "bind" | "revoke" | "export" | "csr">("");
   const [job, jobError] = useJob(jobId, (j) => {
     const got = (j.progress as { plans?: { target: string; plan: Plan }[] } | null)?.plans;
     if (j.state === "done" && got) {
@@ -62,7 +63,7 @@ export function CertScreen({ id }: { id: string }): JSX.Element {
         up={["/certs", t("certificates")]}
         title={
           <>
-            {cert.name} <State of={cert.health} />
+            {display(cert.name)} <State of={cert.health} />
           </>
         }
         lead={<Situation c={cert} />}
@@ -115,6 +116,7 @@ export function CertScreen({ id }: { id: string }): JSX.Element {
       )}
       {open === "revoke" && <Revoke c={cert} close={() => setOpen("")} start={start} />}
       {open === "export" && <Export c={cert} close={() => setOpen("")} />}
+      {open === "csr" && <Csr c={cert} close={() => setOpen("")} />}
     </>
   );
 }
@@ -130,7 +132,7 @@ function Situation({ c }: { c: CertDetail }): JSX.Element {
   return <>{bits.join(" ")}</>;
 }
 
-type Open = "" | "edit" | "bind" | "revoke" | "export";
+type Open = "" | "edit" | "bind" | "revoke" | "export" | "csr";
 
 function CertActions({ c, start, open }: { c: CertDetail; start: (p: string, b?: unknown) => Promise<void>; open: (o: Open) => void }): JSX.Element {
   const bound = c.bindings.length > 0 && c.not_after !== null;
@@ -176,6 +178,7 @@ function CertActions({ c, start, open }: { c: CertDetail; start: (p: string, b?:
           <button onClick={() => open("edit")}>{t("edit")}</button>
           <button onClick={() => open("bind")}>{t("bind_add")}</button>
           <button onClick={() => open("export")}>{t("export")}</button>
+          {c.ca && <button onClick={() => open("csr")}>{t("show_csr")}</button>}
           {deployed && (
             <button
               onClick={() =>
@@ -237,7 +240,7 @@ function Overview({ c, onBind, changed, start }: OverviewProps): JSX.Element {
         <Panel title={t("facts")} id="facts">
           <Facts
             rows={[
-              [t("names"), c.names.map((n) => <div key={n}>{n}</div>)],
+              [t("names"), c.names.map((n) => <div key={n} title={n}>{display(n)}</div>)],
               [t("ca"), c.ca],
               [t("issuer"), c.issuer],
               [t("key"), `${current?.key ?? c.key}${current && !current.has_key ? ` (${t("key_outside")})` : ""}`],
@@ -533,35 +536,61 @@ function Revoke({ c, close, start }: { c: CertDetail; close: () => void; start: 
   );
 }
 
+const plainFormats = ["pem", "der", "pkcs7"];
+
 function Export({ c, close }: { c: CertDetail; close: () => void }): JSX.Element {
   const [format, setFormat] = useState("pem");
+  const [password, setPassword] = useState("");
   const [error, setError] = useState<unknown>(null);
-  const file = c.name.replace(/[^\w.-]+/g, "_").replace(/^_+/, "wildcard_");
+  const held = canOperate() && c.versions.some((v) => v.state === "current" && v.has_key);
+  const of: [string, string][] = [
+    ["pem", t("format_pem")],
+    ["der", t("format_der")],
+    ["pkcs7", t("format_p7")],
+  ];
+  if (held) of.push(["pkcs12", t("format_p12")], ["jks", t("format_jks")], ["key", t("format_pem_key")]);
+  const ends: Record<string, string> = { der: "cer", pkcs7: "p7b", pkcs12: "p12", jks: "jks" };
+  const file = `${c.name.replace(/[^\w.-]+/g, "_").replace(/^_+/, "wildcard_")}.${ends[format] ?? "pem"}`;
+  const run = (e: Event): void => {
+    e.preventDefault();
+    setError(null);
+    const done = plainFormats.includes(format)
+      ? download(`/certs/${c.id}/export?format=${format}`, file)
+      : download(`/certs/${c.id}/export`, file, "POST", { format: format === "key" ? "pem" : format, password });
+    done.then(close, setError);
+  };
   return (
     <Dialog title={t("export_title", c.name)} onClose={close}>
-      <Select
-        label={t("format")}
-        value={format}
-        of={[
-          ["pem", t("format_pem")],
-          ["der", t("format_der")],
-        ]}
-        onValue={setFormat}
-        help={t("export_help")}
-      />
-      <Fault error={error} />
-      <div class="actions end">
-        <button onClick={close}>{t("cancel")}</button>
-        <button
-          class="primary"
-          disabled={!c.not_after}
-          onClick={() =>
-            void download(`/certs/${c.id}/export?format=${format}`, `${file}.${format === "der" ? "cer" : "pem"}`).then(close, setError)
-          }
-        >
-          {t("download")}
-        </button>
-      </div>
+      <form onSubmit={run}>
+        <Select label={t("format")} value={format} of={of} onValue={setFormat} help={t("export_help")} />
+        {!plainFormats.includes(format) && <Field label={t("export_password")} value={password} onValue={setPassword} type="password" auto="new-password" help={t("export_password_help")} required />}
+        <Fault error={error} />
+        <div class="actions end">
+          <button type="button" onClick={close}>
+            {t("cancel")}
+          </button>
+          <button class="primary" disabled={!c.not_after}>
+            {t("download")}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+function Csr({ c, close }: { c: CertDetail; close: () => void }): JSX.Element {
+  const csr = useGet<{ csr: string }>(`/certs/${c.id}/csr`, []);
+  return (
+    <Dialog title="CSR" onClose={close} wide>
+      <Fault error={csr.error} />
+      {csr.value && (
+        <>
+          <pre class="json">{csr.value.csr}</pre>
+          <div class="actions end">
+            <button onClick={() => void navigator.clipboard?.writeText(csr.value?.csr ?? "").then(() => toast(t("copied")))}>{t("copy")}</button>
+          </div>
+        </>
+      )}
     </Dialog>
   );
 }

@@ -6,6 +6,7 @@ import { date, dateTime, number, relative, stateText, t } from "../lib/i18n";
 import { useGet, useKept, useTitle } from "../lib/hooks";
 import { canOperate } from "../lib/role";
 import { A, go, type Place } from "../lib/router";
+import { display } from "../lib/idn";
 import { saveCsv } from "../lib/csv";
 import { healthOrder } from "../pic/pics";
 import { Chip, Empty, Field, Head, Select, State, When, errorText, toast } from "../ui/basic";
@@ -25,10 +26,12 @@ function certColumns(): Column<Cert>[] {
         const others = c.names.filter((n) => n !== c.name);
         return (
           <div class="two">
-            <A href={`/certs/${c.id}`}>{c.name}</A>
+            <A href={`/certs/${c.id}`} title={c.name}>
+              {display(c.name)}
+            </A>
             {others.length > 0 && (
               <span class="muted small">
-                {others.slice(0, 3).join(", ")}
+                {others.slice(0, 3).map(display).join(", ")}
                 {others.length > 3 && ` ${t("and_more", others.length - 3)}`}
               </span>
             )}
@@ -37,11 +40,11 @@ function certColumns(): Column<Cert>[] {
       },
     },
     { id: "expires", label: t("expires"), sort: "expires", width: "10rem", show: (c) => <When at={c.not_after} stack /> },
-    { id: "renewal", label: t("next_action"), sort: "renewal", width: "11rem", level: 2, show: (c) => <NextAction c={c} /> },
+    { id: "renewal", label: t("next_action"), sort: "renewal", width: "12.5rem", level: 2, show: (c) => <NextAction c={c} /> },
     {
       id: "targets",
       label: t("targets"),
-      width: "6rem",
+      width: "6.5rem",
       level: 2,
       show: (c) =>
         c.targets.total === 0 ? (
@@ -53,7 +56,7 @@ function certColumns(): Column<Cert>[] {
           </span>
         ),
     },
-    { id: "ca", label: t("ca"), width: "10rem", level: 3, show: (c) => <span class="line">{c.ca ?? c.issuer ?? "–"}</span> },
+    { id: "ca", label: t("ca"), width: "9rem", level: 2, show: (c) => <span class="line">{c.ca ?? c.issuer ?? "–"}</span> },
     { id: "key", label: t("key"), width: "6rem", level: 3, show: (c) => c.key },
   ];
 }

@@ -4,6 +4,7 @@ import { call, type Cert, type Endpoint, type Job, type Page, type Summary } fro
 import { date, number, pair, relative, stateText, t, word, type Key } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { canOperate, isAdmin } from "../lib/role";
+import { display } from "../lib/idn";
 import { A } from "../lib/router";
 import { Days, ExpiryTimeline, healthOrder } from "../pic/pics";
 import { Empty, Fault, Head, Loading, Panel, State, When, errorText, faultText, toast } from "../ui/basic";
@@ -121,7 +122,7 @@ function Needs(): JSX.Element {
   for (const c of certs.value.items) {
     const j = byCert.get(`cert/${c.id}`);
     told.add(`cert/${c.id}`);
-    list.push({ key: "c" + c.id, state: c.health, what: <A href={`/certs/${c.id}`}>{c.name}</A>, why: j?.error ? faultText(j.error) : whyOf(c), at: j?.updated ?? c.not_after, action: <Help c={c} j={j} done={reload} /> });
+    list.push({ key: "c" + c.id, state: c.health, what: <A href={`/certs/${c.id}`}>{display(c.name)}</A>, why: j?.error ? faultText(j.error) : whyOf(c), at: j?.updated ?? c.not_after, action: <Help c={c} j={j} done={reload} /> });
   }
   for (const j of blocked.value.items)
     if (!told.has(j.subject))
@@ -152,7 +153,7 @@ function Needs(): JSX.Element {
     });
   for (const c of soon.value?.items ?? [])
     if (!c.renew_at && !c.job)
-      list.push({ key: "s" + c.id, state: c.health, what: <A href={`/certs/${c.id}`}>{c.name}</A>, why: t("why_expiring_manual"), at: c.not_after, action: <Help c={c} done={reload} /> });
+      list.push({ key: "s" + c.id, state: c.health, what: <A href={`/certs/${c.id}`}>{display(c.name)}</A>, why: t("why_expiring_manual"), at: c.not_after, action: <Help c={c} done={reload} /> });
   const shown = list.slice(0, 12);
   return (
     <Panel title={t("needs_title")} id="needs" class={list.length ? "needs" : "needs calm"}>
@@ -234,7 +235,7 @@ function NextRenewals(): JSX.Element {
     <ul class="lines">
       {(next.value?.items ?? []).map((c) => (
         <li key={c.id} class="spread">
-          <A href={`/certs/${c.id}`}>{c.name}</A>
+          <A href={`/certs/${c.id}`}>{display(c.name)}</A>
           <When at={c.renew_at} />
         </li>
       ))}

@@ -68,7 +68,8 @@ export function ReportScreen({ which }: { which: string }): JSX.Element {
 
 function Inventory({ list }: { list: Cert[] }): JSX.Element {
   return (
-    <table class="print-table">
+    <div class="scroll-x" tabIndex={0} role="group" aria-label={t("report_inventory")}>
+<table class="print-table">
       <thead>
         <tr>
           <th scope="col">{t("cert_name")}</th>
@@ -96,6 +97,7 @@ function Inventory({ list }: { list: Cert[] }): JSX.Element {
         ))}
       </tbody>
     </table>
+</div>
   );
 }
 
@@ -114,7 +116,8 @@ function Expiry({ list }: { list: Cert[] }): JSX.Element {
           <h2>
             {m} <span class="muted">{t("n_records", cs.length)}</span>
           </h2>
-          <table class="print-table">
+          <div class="scroll-x" tabIndex={0} role="group" aria-label={t("report_inventory")}>
+<table class="print-table">
             <thead>
               <tr>
                 <th scope="col">{t("expires")}</th>
@@ -140,6 +143,7 @@ function Expiry({ list }: { list: Cert[] }): JSX.Element {
               ))}
             </tbody>
           </table>
+</div>
         </section>
       ))}
     </>
@@ -148,7 +152,8 @@ function Expiry({ list }: { list: Cert[] }): JSX.Element {
 
 function AuditReport({ list }: { list: Audit[] }): JSX.Element {
   return (
-    <table class="print-table">
+    <div class="scroll-x" tabIndex={0} role="group" aria-label={t("report_inventory")}>
+<table class="print-table">
       <thead>
         <tr>
           <th scope="col">{t("when")}</th>
@@ -170,5 +175,6 @@ function AuditReport({ list }: { list: Audit[] }): JSX.Element {
         ))}
       </tbody>
     </table>
+</div>
   );
 }

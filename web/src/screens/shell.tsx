@@ -107,7 +107,7 @@ export function Shell({ session, onOut, onSession, redraw }: Props): JSX.Element
   const [open, setOpen] = useState(false);
   const [palette, setPalette] = useState(false);
   const [help, setHelp] = useState(false);
-  const [live, setLive] = useState(linkUp());
+  const [live, setLive] = useState<boolean | null>(linkUp() || null);
   const [narrow, setNarrow] = useKept("nav-narrow", false);
   const items = nav.filter((i) => !i.may || i.may());
   useEffect(() => onLink(setLive), []);
@@ -137,13 +137,14 @@ export function Shell({ session, onOut, onSession, redraw }: Props): JSX.Element
           <span>{t("palette_hint")}</span>
           <kbd aria-hidden="true">Ctrl K</kbd>
         </button>
-        <span class={`link ${live ? "up" : "down"}`} title={live ? t("live") : t("reconnecting")}>
-          <span aria-hidden="true">{live ? "●" : "○"}</span>
-          <span class="link-text">{live ? t("live") : t("reconnecting")}</span>
+        <span class={`link ${live === false ? "down" : live ? "up" : ""}`} title={live === false ? t("reconnecting") : t("live")}>
+          <span aria-hidden="true">{live === false ? "○" : live ? "●" : "·"}</span>
+          <span class="link-text">{live === false ? t("reconnecting") : live ? t("live") : t("connecting")}</span>
         </span>
         <Me session={session} onOut={onOut} lang={lang} redraw={redraw} />
       </header>
       <nav class="side" aria-label={t("navigation")}>
+        <div class="side-in">
         <ul>
           {items.map((i) => (
             <li key={i.at}>
@@ -157,6 +158,7 @@ export function Shell({ session, onOut, onSession, redraw }: Props): JSX.Element
         <button class="quiet narrow-toggle" onClick={() => setNarrow(!narrow)} aria-label={narrow ? t("nav_widen") : t("nav_narrow")}>
           {narrow ? "»" : "«"}
         </button>
+        </div>
       </nav>
       {open && <div class="veil" onClick={() => setOpen(false)} />}
       <main id="main" tabIndex={-1} key={getLang()}>

@@ -219,6 +219,7 @@ export function EndpointScreen({ id }: { id: string }): JSX.Element {
       <Panel title={t("held_and_served")} id="drift">
         <HeldServed e={v} cert={cert.value} />
       </Panel>
+      <div class="endpoint-facts">
       <Facts
         rows={[
           ["SNI", v.sni ?? v.host],
@@ -228,6 +229,7 @@ export function EndpointScreen({ id }: { id: string }): JSX.Element {
           [t("look_next"), <When at={v.next_at} time />],
         ]}
       />
+      </div>
       <Panel title={t("observations")} id="obs">
         <Observations list={obs} />
       </Panel>

@@ -24,6 +24,7 @@ export const common = {
   nav_widen: ["Widen the navigation", "ナビゲーションを広げる"],
   skip: ["Skip to the content", "本文へ移動"],
   live: ["Live", "接続中"],
+  connecting: ["Connecting…", "接続しています…"],
   reconnecting: ["Reconnecting…", "再接続中…"],
   server_lost: ["The server cannot be reached. Trying again; what you typed is kept.", "サーバーに接続できません。再接続しています。入力した内容は保持されます。"],
   palette: ["Go to anything", "移動と操作"],

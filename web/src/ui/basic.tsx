@@ -5,6 +5,7 @@ import { ApiError, type ErrorBody } from "../lib/api";
 import { date, dateTime, pair, relative, stateText, t } from "../lib/i18n";
 import { useMinute } from "../lib/hooks";
 import { A } from "../lib/router";
+import { Icon } from "./icons";
 
 /** A state is a mark, a word and a colour: never colour alone. */
 export function State({ of }: { of: string }): JSX.Element {
@@ -140,7 +141,7 @@ export function Code({ text, short = 0 }: { text: string | null | undefined; sho
           void navigator.clipboard?.writeText(text).then(() => toast(t("copied")));
         }}
       >
-        ⧉
+        <Icon of="copy" />
       </button>
     </span>
   );

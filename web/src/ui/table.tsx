@@ -110,13 +110,16 @@ const ROW = 52;
 export function Table<T extends { id: number }>(p: TableProps<T>): JSX.Element {
   const height = p.rowHeight ?? ROW;
   const body = useRef<HTMLTableSectionElement>(null);
+  const table = useRef<HTMLTableElement>(null);
+  /** Where the first row is, on screen or above it: the rows drawn begin lower. */
+  const firstTop = (): number => (table.current?.getBoundingClientRect().top ?? 0) + (table.current?.tHead?.offsetHeight ?? 0);
   const [range, setRange] = useState<[number, number]>([0, 40]);
   const rows = p.rows ?? [];
   const virtual = rows.length > 80;
 
   useEffect(() => {
     const look = (): void => {
-      const top = body.current?.getBoundingClientRect().top ?? 0;
+      const top = firstTop();
       const from = Math.max(0, Math.floor(-top / height) - 8);
       const to = Math.ceil((innerHeight - top) / height) + 8;
       setRange((r) => (r[0] === from && r[1] === to ? r : [from, to]));
@@ -155,7 +158,7 @@ export function Table<T extends { id: number }>(p: TableProps<T>): JSX.Element {
       el.focus();
       return;
     }
-    const top = (body.current?.getBoundingClientRect().top ?? 0) + scrollY + i * height - innerHeight / 2;
+    const top = firstTop() + scrollY + i * height - innerHeight / 2;
     scrollTo(0, top);
     setTimeout(() => find()?.focus(), 60);
   };
@@ -172,7 +175,7 @@ export function Table<T extends { id: number }>(p: TableProps<T>): JSX.Element {
     <>
       <Fault error={p.error} retry={p.retry} />
       <div class="table-wrap">
-        <table class={virtual ? "virtual" : ""} aria-label={p.label} aria-rowcount={p.next != null ? -1 : rows.length + 1} onKeyDown={move}>
+        <table ref={table} class={virtual ? "virtual" : ""} aria-label={p.label} aria-rowcount={p.next != null ? -1 : rows.length + 1} onKeyDown={move}>
           <thead>
             <tr>
               {p.onSelect && (
