@@ -430,6 +430,23 @@ static void test_no_receipt_no_change(void **state)
     }
 }
 
+/* plan, apply, undo and forget of a deployment that stands. */
+static enum rc act(struct rig *r, int which, const struct json *receipt, struct err *err)
+{
+    struct plan p;
+    switch (which) {
+    case 0:
+        return r->t->plan(&r->ctx, r->settings, r->place, &r->b, &p, err);
+    case 1:
+        return r->t->apply(&r->ctx, r->settings, r->place, &r->b, receipt, err);
+    case 2:
+        return r->t->undo(&r->ctx, r->settings, r->place, receipt, err);
+    default:
+        return r->t->forget ? r->t->forget(&r->ctx, r->settings, r->place, receipt, receipt, err)
+                            : ctx_alive(&r->ctx, err);
+    }
+}
+
 static void test_late_or_cancelled(void **state)
 {
     (void)state;
@@ -442,6 +459,23 @@ static void test_late_or_cancelled(void **state)
         r.ctx.deadline = clock_mono(r.ctx.clock);
         assert_int_equal(apply(&r, &err), RC_TIMEOUT);
         assert_old(r.s);
+        r.ctx.deadline = 0;
+        assert_int_equal(apply(&r, &err), RC_OK);
+        AUTO(json) struct json *j = NULL;
+        assert_int_equal(json_parse(str_from(rig_receipt), &j, NULL), RC_OK);
+        size_t n = file_count();
+        int ops = rig_ops;
+        for (int which = 0; which < 4; which++) {
+            r.ctx.deadline = 0;
+            rig_cancel = true;
+            assert_int_equal(act(&r, which, j, &err), RC_CANCELLED);
+            rig_cancel = false;
+            r.ctx.deadline = clock_mono(r.ctx.clock);
+            assert_int_equal(act(&r, which, j, &err), RC_TIMEOUT);
+        }
+        assert_int_equal(rig_ops, ops); /* nothing was even looked at */
+        assert_int_equal(file_count(), n);
+        assert_new(&r);
     }
 }
 
@@ -486,6 +520,39 @@ static void test_out_of_memory_anywhere(void **state)
                 assert_int_equal(undo(&r, &err), RC_OK);
             if (rc != RC_OK)
                 assert_old(r.s);
+        }
+    }
+}
+
+/* The other acts: whatever is missed for want of memory, doing it again makes it good. */
+static void test_out_of_memory_besides_apply(void **state)
+{
+    (void)state;
+    EACH_TARGET(r)
+    for (int which = 0; which < 4; which++) {
+        enum rc rc = RC_NOMEM;
+        if (which == 1)
+            continue;
+        for (long i = 1; rc != RC_OK; i++) {
+            struct err err = {0};
+            AUTO(json) struct json *j = NULL;
+            AUTO(arena) struct arena *a = arena_create(0);
+            host_reset(r.s, true);
+            assert_int_equal(apply(&r, &err), RC_OK);
+            assert_int_equal(json_parse(str_from(rig_receipt), &j, NULL), RC_OK);
+            struct arena *kept = r.ctx.arena;
+            r.ctx.arena = a;
+            mem_fail_after(i, false);
+            rc = act(&r, which, j, &err);
+            mem_fail_after(0, false);
+            assert_int_equal(rig_open_hosts, 0);
+            if (rc != RC_OK)
+                assert_int_equal(act(&r, which, j, &err), RC_OK);
+            r.ctx.arena = kept;
+            if (which == 2)
+                assert_old(r.s);
+            else
+                assert_new(&r);
         }
     }
 }
@@ -556,6 +623,7 @@ int main(void)
         cmocka_unit_test(test_late_or_cancelled),
         cmocka_unit_test(test_secrets_stay_out_of_texts),
         cmocka_unit_test(test_out_of_memory_anywhere),
+        cmocka_unit_test(test_out_of_memory_besides_apply),
         cmocka_unit_test(test_endpoints),
         cmocka_unit_test(test_place_must_name_files),
     };

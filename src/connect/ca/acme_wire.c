@@ -148,6 +148,7 @@ enum rc acme_begin(struct ctx *ctx, const struct acme_settings *set, const struc
                    struct acme *ret, struct err *err)
 {
     *ret = (struct acme){.ctx = ctx, .set = set};
+    TRY(ctx_alive(ctx, err));
     TRY(url_parse(set->directory, ctx->arena, &ret->base, err));
     ret->key = json_str_or(state, "key", NULL);
     ret->kid = json_str_or(state, "kid", NULL);

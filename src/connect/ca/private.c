@@ -58,6 +58,7 @@ static void authority_cleanup(struct authority *x)
 static enum rc check(struct ctx *ctx, const void *settings, const char **ret_seen, struct err *err)
 {
     (void)settings;
+    TRY(ctx_alive(ctx, err));
     TRY(vault_ping(ctx->vault, err));
     *ret_seen = arena_strdup(ctx->arena, "the vault answers; root and intermediate are made at the "
                                          "first use");
@@ -120,6 +121,7 @@ static enum rc setup(struct ctx *ctx, const void *settings, const struct json *s
     const struct private_settings *s = settings;
     if (complete(state)) /* never a second root under one name */
         return RC_OK;
+    TRY(ctx_alive(ctx, err));
     AUTO(authority) struct authority root = {0};
     AUTO(authority) struct authority mid = {0};
     TRY(make_key(ctx, s, "root_key", &root, err));

@@ -13,7 +13,7 @@ static const struct field fields[] = {FIELD_END};
 static enum rc check(struct ctx *ctx, const void *settings, const char **ret_seen, struct err *err)
 {
     (void)settings;
-    (void)err;
+    TRY(ctx_alive(ctx, err));
     *ret_seen = arena_strdup(ctx->arena, "answers are served by this server's HTTP listener");
     return *ret_seen ? RC_OK : NOMEM(err);
 }

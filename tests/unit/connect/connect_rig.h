@@ -43,9 +43,10 @@ enum rc vault_generate(struct vault *v, enum vault_usage usage, const char *plac
     struct key *k = NULL;
     (void)v, (void)usage, (void)place;
     TRY(key_generate(alg, &k, err));
+    assert_true(rig_key_count < (int)COUNT_OF(rig_keys));
     rig_keys[rig_key_count] = k;
-    TRY(key_spki(k, ret_spki, err));
     *ret_sealed = arena_printf(a, "k%d", rig_key_count++);
+    TRY(key_spki(k, ret_spki, err));
     return *ret_sealed ? RC_OK : NOMEM(err);
 }
 enum rc vault_jwk(struct vault *v, const char *place, const char *sealed, struct buf *ret_jwk,
