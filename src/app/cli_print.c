@@ -180,12 +180,6 @@ void cli_usage(const char *lang, const char *group, struct buf *out)
     for (size_t i = 0; (d = cli_command_at(i)) != NULL; i++)
         if (!any || strcmp(d->group, group) == 0)
             add_line(lang, d, out);
-    if (!any)
-        buf_adds(out, ja ? "  inro serve | init | scan | check                   "
-                           "サーバー起動、初期化、接続先の検査、データの検査\n"
-                         : "  inro serve | init | scan | check                   "
-                           "run the server, make an installation, look at endpoints, judge "
-                           "the data\n");
     buf_adds(out, ja ? "\n共通: --data DIR（INRO_DATA） --server URL --token FILE --ca-file F "
                        "--lang ja|en --json --help\n"
                      : "\neverywhere: --data DIR (INRO_DATA) --server URL --token FILE --ca-file F "

@@ -51,8 +51,8 @@ struct cli_command_set {
     const struct cli_command *v;
     size_t n;
 };
-extern const struct cli_command_set cli_set_main, cli_set_keep, cli_set_licence, cli_set_people,
-    cli_set_vendor;
+extern const struct cli_command_set cli_set_local, cli_set_main, cli_set_keep, cli_set_licence,
+    cli_set_people, cli_set_vendor;
 
 /* cli.c */
 const struct cli_command *cli_command_at(size_t i); /* NULL past the last */
@@ -103,6 +103,7 @@ int cli_list(struct cli *c, const char *base, const char *more, const char *page
              const struct cli_column *cols, size_t n, struct err *err);
 
 typedef int cli_fn(struct cli *c, struct err *err);
+cli_fn cli_doctor, cli_completion, cli_manual;
 cli_fn cli_conn_add, cli_conn_list, cli_conn_show, cli_conn_job, cli_conn_remove;
 cli_fn cli_cert_request, cli_cert_list, cli_cert_show, cli_cert_renew, cli_cert_revoke,
     cli_cert_remove, cli_cert_import, cli_cert_export, cli_cert_csr, cli_bind, cli_deploy, cli_undo;

@@ -9,6 +9,7 @@
 #include "app/role.h"
 #include "app/sandbox.h"
 #include "app/scan.h"
+#include "app/upgrade.h"
 
 struct entry {
     const char *name;
@@ -16,8 +17,10 @@ struct entry {
 };
 
 static const struct entry entries[] = {
-    {"check", check_main}, {"init", init_main}, {"restore", restore_main},
-    {"role", role_main},   {"scan", scan_main}, {"serve", supervisor_main},
+    {"check", check_main},          {"init", init_main},
+    {"restore", restore_main},      {"role", role_main},
+    {"self-check", selfcheck_main}, {"scan", scan_main},
+    {"serve", supervisor_main},
 };
 
 int main(int argc, char **argv)

@@ -21,6 +21,7 @@
 #include "app/restore.h"
 #include "app/role.h"
 #include "app/sandbox.h"
+#include "app/upgrade.h"
 #include "base/clock.h"
 #include "base/os/file.h"
 #include "codec/json.h"
@@ -294,20 +295,14 @@ static void run(struct supervisor *s)
     }
 }
 
-static enum rc prepare(struct supervisor *s, int *ret_lock, struct err *err)
+static enum rc prepare(struct supervisor *s, int argc, char *const argv[], int *ret_lock,
+                       struct err *err)
 {
     TRY(init_verify(&s->config, s->arena, err));
     TRY(init_lock(&s->config, s->arena, ret_lock, err));
     TRY(restore_finish(&s->config, s->arena, err));
     TRY(init_sweep(&s->config, s->arena, err));
-    struct store *store = NULL;
-    int from = 0, to = 0;
-    TRY(store_open(s->config.database, &store, err));
-    enum rc rc = store_migrate(store, &from, &to, err);
-    store_close(store);
-    TRY(rc);
-    if (from != to)
-        log_line(LOG_INFO, "supervisor", "store migrated from schema %d to %d", from, to);
+    TRY(upgrade_store(&s->config, s->arena, argc, argv, err));
     TRY(init_gui_cert(&s->config, s->arena, err));
     return config_argv(&s->config, s->arena, &s->argv, err);
 }
@@ -361,7 +356,7 @@ int supervisor_main(int argc, char *const argv[])
     enum rc rc = config_load(argc, argv, lang, a, &s.config, &problems, &err);
     if (rc == RC_OK) {
         log_init("supervisor", 2, s.config.log_level, s.config.log_json);
-        rc = prepare(&s, &lock, &err);
+        rc = prepare(&s, argc, argv, &lock, &err);
     }
     if (rc == RC_OK)
         rc = block_signals(&s, &err);

@@ -60,7 +60,7 @@ static void note(struct json_writer *manifest, const char *name, struct str byte
 static enum rc map_file(const char *path, struct str *ret, struct err *err)
 {
     struct stat st;
-    AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC); /* inro.conf may be a link to /etc */
     if (fd < 0 || fstat(fd, &st) != 0)
         return file_fail(err, path, errno);
     *ret = (struct str){"", 0};

@@ -177,5 +177,16 @@ static const char v4[] =
     "CREATE INDEX token_user ON api_token (user_id);"
     "ALTER TABLE delivery ADD COLUMN recipients TEXT;";
 
-const struct migration store_migrations[] = {{1, v1}, {2, v2}, {3, v3}, {4, v4}};
+const struct migration store_migrations[] = {
+    {1, v1},
+    {2, v2},
+    {3, v3},
+    {4, v4},
+#ifdef INRO_EXTRA_MIGRATION /* tests of upgrades build a program of the future */
+    {
+        1000,
+#include INRO_EXTRA_MIGRATION
+    },
+#endif
+};
 const size_t store_migration_count = COUNT_OF(store_migrations);

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -500,8 +501,14 @@ static enum rc sq_backup(void *engine, int version, struct buf *path, struct err
     char stamp[32];
     time_rfc3339(clock_now(clock_real()), stamp);
     buf_addf(path, "%s.backup-v%d-%s", s->path, version, stamp);
+    AUTO(buf) struct buf part = BUF(PATH_MAX);
+    buf_addf(&part, "%s.backup.part", s->path);
     TRY(buf_ok(path, err));
-    enum rc rc = sq_snapshot(engine, buf_cstr(path), err);
+    TRY(buf_ok(&part, err));
+    (void)unlink(buf_cstr(&part)); /* of one that was cut short */
+    enum rc rc = sq_snapshot(engine, buf_cstr(&part), err);
+    if (rc == RC_OK && rename(buf_cstr(&part), buf_cstr(path)) != 0)
+        rc = file_fail(err, buf_cstr(path), errno);
     if (rc != RC_OK)
         return WHILE(err, rc,
                      MSG("store.backing_up", "copying the database before the migration",

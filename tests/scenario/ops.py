@@ -313,6 +313,198 @@ def killed_backups_and_restores(box):
     check("both outcomes were seen", outcomes["old"] > 3 and outcomes["new"] > 0, outcomes)
 
 
+def sealed_start_and_unseal(box):
+    """F37: no passphrase, a wrong one, a damaged or a missing key file: looking works, keys wait, nothing is overwritten."""
+    first, second, wrong = (secret(box, n, t) for n, t in
+                            (("first", "first passphrase"), ("second", "second passphrase"), ("wrong", "not this one")))
+    i = with_ca(box)
+    plain = open(f"{i.data}/master.key").read()
+    i.cli("key", "passphrase", "--new-passphrase-file", first)
+    check("the key file is wrapped now", "inro-master-key-1p " in open(f"{i.data}/master.key").read())
+    check("0600", stat.S_IMODE(os.stat(f"{i.data}/master.key").st_mode) == 0o600)
+    was = open(f"{i.data}/master.key").read()
+    code, _, err = i.cli("key", "passphrase", "--passphrase-file", wrong, "--new-passphrase-file", second, ok=False)
+    check("a wrong one changes nothing", code == 6 and open(f"{i.data}/master.key").read() == was, err)
+    i.cli("key", "passphrase", "--passphrase-file", first, "--new-passphrase-file", second)
+    i.stop()
+
+    i.start()  # no passphrase-file: sealed
+    check("health says so", i.get("key", "show")["sealed"] is True)
+    check("looking works", len(i.get("cert", "list")["items"]) == 1)
+    check("the audit log too", i.get("audit", "list")["items"])
+    code, _, err = i.cli("ca", "add", "acme", "--type", "acme", "--directory", "https://127.0.0.1:1/dir", "--eab-kid", "k",
+                         "--eab-hmac-file", secret(box, "hmac", "aGVsbG8gaGVsbG8gaGVsbG8"), ok=False)
+    check("what needs the key is refused with the way out", code == 1 and "inro unseal" in err, (code, err))
+    i.cli("cert", "renew", "a.example.test")
+    time.sleep(1.5)
+    job = [j for j in i.get("job", "list", "--open")["items"] if j["kind"] == "issue"]
+    check("the renewal waits and says why", len(job) == 1 and job[0]["state"] == "ready" and
+          "inro unseal" in json.dumps(job[0]), job)
+    code, _, err = i.cli("unseal", "--passphrase-file", wrong, ok=False)
+    check("wrong passphrase", code == 6 and "wrong passphrase" in err, err)
+    before = current(i, "a.example.test")
+    i.cli("unseal", "--passphrase-file", second)
+    check("open", i.get("key", "show")["sealed"] is False)
+    wait_for("what waited runs", lambda: current(i, "a.example.test") != before, 60, 0.5)
+    i.stop()
+    code, _, err = i.cli("key", "passphrase", "--remove", "--passphrase-file", second)
+    check("the same key without a passphrase", open(f"{i.data}/master.key").read() == plain)
+    i.start()
+    check("open at once", i.get("key", "show")["sealed"] is False)
+    i.stop()
+
+    for name, content, words in (("damaged", "inro-master-key-1 AAAA\n", "damaged"), ("missing", None, "No such file")):
+        if content is None:
+            os.remove(f"{i.data}/master.key")
+        else:
+            with open(f"{i.data}/master.key", "w") as f:
+                f.write(content)
+        i.start()
+        st = i.get("key", "show")
+        check(f"{name}: sealed, and why", st["sealed"] and words in st["reason"]["message"]["en"], st)
+        check(f"{name}: looking works", len(i.get("cert", "list")["items"]) == 1)
+        i.stop()
+        if content is not None:
+            check("nothing is overwritten", open(f"{i.data}/master.key").read() == content)
+    fd = os.open(f"{i.data}/master.key", os.O_WRONLY | os.O_CREAT, 0o600)
+    os.write(fd, plain.encode())
+    os.close(fd)
+    i.start()
+    i.cli("cert", "renew", "a.example.test", "--wait")
+
+
+def rotation_moves_everything_and_survives_kills(box):
+    i = with_ca(box, certs=[f"r{n}.example.test" for n in range(4)])
+    i.cli("notify", "add", "mail", "--type", "smtp", "--host", "mail.example.test", "--from", "a@example.test", "--to",
+          "b@example.test", "--user", "u", "--password-file", secret(box, "pw", "smtp secret"), "--security", "starttls")
+    old = i.get("key", "show")["key_id"]
+    i.cli("key", "rotate")
+    st = i.get("key", "show")
+    check("one new key", st["keys"] == 1 and st["key_id"] != old, st)
+    check("sound", i.cli("check")[0] == 0)
+    i.cli("cert", "renew", "r0.example.test", "--wait")
+    # again, with the worker and the vault killed in between
+    old = st["key_id"]
+    i.cli("key", "rotate", "--no-wait")
+    for role in ("worker", "vault", "worker"):
+        time.sleep(0.05)
+        pid = i.roles()[role]["pid"]
+        i.kill_role(role)
+        wait_for(f"{role} is back", lambda r=role, p=pid: i.roles()[r]["ready"] and i.roles()[r]["pid"] not in (0, p), 30, 0.1)
+    wait_for("it ends by itself", lambda: i.get("key", "show")["keys"] == 1 and i.get("key", "show")["key_id"] != old, 150, 1)
+    i.kill_all()
+    i.start()
+    check("sound after the plug was pulled", i.cli("check")[0] == 0)
+    db = sqlite3.connect(f"file:{i.data}/inro.db?mode=ro", uri=True)
+    import base64
+    prefix = base64.b64encode(b"IE1" + bytes.fromhex(old)[:6]).decode()
+    for (table,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+        for row in db.execute(f"SELECT * FROM {table}"):
+            check(f"{table} holds nothing under the old key", not any(isinstance(v, str) and prefix in v for v in row), row)
+    db.close()
+    i.cli("cert", "renew", "r1.example.test", "--wait")
+
+
+def future(box, name):
+    """A program with one migration more (built with the tests), or Skip."""
+    from run import Skip
+    here = os.path.dirname(box.inro)
+    top = os.path.dirname(here)
+    for folder in (here, f"{top}/build-test"):
+        if os.access(f"{folder}/tests/inro-{name}", os.X_OK):
+            return f"{folder}/tests/inro-{name}"
+    raise Skip(f"inro-{name} is not built; build the tests")
+
+
+def schema_of(i):
+    db = sqlite3.connect(f"file:{i.data}/inro.db?mode=ro", uri=True)
+    try:
+        return int(db.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchone()[0])
+    finally:
+        db.close()
+
+
+def upgrade_in_place(box):
+    i = with_ca(box)
+    before = schema_of(i)
+    shown = current(i, "a.example.test")
+    i.stop()
+    for name in ("broken", "sick"):
+        # the new one fails: the old one goes on by itself, on untouched data
+        was = {k: v for k, v in tree(i.data).items() if k in ("master.key", "tls/gui.key")}
+        old, i.binary, i.env = i.binary, future(box, name), {"INRO_PREVIOUS": box.inro}
+        i.start()
+        i.binary = old
+        check(f"{name}: the old schema", schema_of(i) == before, schema_of(i))
+        check(f"{name}: the old program runs", os.readlink(f"/proc/{i.proc.pid}/exe") == box.inro)
+        check(f"{name}: the data is there", current(i, "a.example.test") == shown)
+        check(f"{name}: keys untouched", all(tree(i.data)[k] == v for k, v in was.items()))
+        i.stop()
+        check(f"{name}: told", json.load(open(f"{i.data}/upgrade.json"))["state"] == "failed")
+        check(f"{name}: sound", i.cli("check")[0] == 0)
+        # without a previous binary: refused, with what to do, and not tried again
+        out = subprocess.run([future(box, name), "serve", "--data", i.data], capture_output=True, text=True)
+        check(f"{name}: says what to do", out.returncode != 0 and "the data is as before" in out.stderr, out.stderr)
+        os.remove(f"{i.data}/upgrade.json")
+    i.env = {}
+    i.binary = future(box, "good")
+    i.start()
+    check("the new schema", schema_of(i) == 1000)
+    check("the copy is kept", [f for f in os.listdir(i.data) if f.startswith(f"inro.db.backup-v{before}-")])
+    check("no marker", not os.path.exists(f"{i.data}/upgrade.json"))
+    check("the data is there", current(i, "a.example.test") == shown)
+    i.cli("cert", "renew", "a.example.test", "--wait")
+    i.stop()
+    i.binary = box.inro  # back again: refused, nothing changed
+    out = subprocess.run([box.inro, "serve", "--data", i.data], capture_output=True, text=True)
+    check("a downgrade is refused with text", out.returncode != 0 and "newer Inro" in out.stderr, out.stderr)
+    check("nothing changed", schema_of(i) == 1000)
+
+
+def upgrade_killed_at_each_step(box):
+    """F8: whatever moment the plug is pulled, the old or the new program starts, with all data."""
+    i = with_ca(box)
+    i.stop()
+    base, good = f"{box.folder}/base", future(box, "good")
+    shutil.copytree(i.data, base, ignore=shutil.ignore_patterns("inro.sock"))
+    seen = set()
+    for call in ("fsync", "fdatasync", "pwrite64", "rename", "unlink"):
+        n, step = 1, 1 if box.long else 2
+        while n < 400:
+            data = f"{box.folder}/kill"
+            shutil.rmtree(data, ignore_errors=True)
+            shutil.copytree(base, data)
+            os.chmod(data, 0o700)
+            p = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e",
+                                  f"inject={call}:signal=SIGKILL:when={n}", good, "serve", "--data", data, "--listen",
+                                  f"127.0.0.1:{free_port()}", "--http01", "off"], stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+            line = p.stdout.readline()
+            survived = "ready" in line
+            os.killpg(p.pid, 9) if p.poll() is None else None
+            p.wait(10)
+            k = Inro(box.inro, f"{box.folder}/k", init=False)
+            k.data = data
+            try:
+                wait_for("the lock is free", lambda: subprocess.run(
+                    ["flock", "-n", f"{data}/run/lock", "true"]).returncode == 0 if os.path.exists(f"{data}/run/lock") else True, 10)
+                schema = schema_of(k)
+                seen.add(schema == 1000)
+                k.binary = good
+                k.start()
+                check(f"{call} {n}: all data", [c["name"] for c in k.get("cert", "list")["items"]] == ["a.example.test"])
+                check(f"{call} {n}: the new schema in the end", schema_of(k) == 1000)
+                check(f"{call} {n}: no marker left", not os.path.exists(f"{data}/upgrade.json"))
+            finally:
+                k.stop()
+            if survived:
+                break
+            n += step
+            step = step if box.long else min(step + 2, 12)
+    check("killed before and after the change", seen == {True, False}, seen)
+
+
 TESTS = [new_machine_with_the_passphrase_alone, every_bad_backup_is_refused_and_nothing_changes,
          old_backup_says_what_is_lost, copy_beside_the_living_original_changes_nothing,
-         scheduled_backups_keep_a_number_on_disk_and_over_sftp, killed_backups_and_restores]
+         scheduled_backups_keep_a_number_on_disk_and_over_sftp, killed_backups_and_restores, sealed_start_and_unseal,
+         rotation_moves_everything_and_survives_kills, upgrade_in_place, upgrade_killed_at_each_step]
