@@ -265,6 +265,9 @@ enum rc config_load(int argc, char *const argv[], const char *lang, struct arena
 
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         set_row(&l, "default", str_from(rows[i].name), rows[i].dflt, &none);
+    const char *env = getenv("INRO_DATA"); /* as for every other command */
+    if (env && env[0])
+        set_row(&l, "INRO_DATA", str_from("data"), env, &none);
     c.http01_explicit = false;
     load_flags(&l, argc, argv);
     const char *path = config_path(&c, a, "inro.conf");
