@@ -568,7 +568,7 @@ static void allowed(void **state)
 static void lists_are_blind(void **state)
 {
     static const char *const asks[] = {
-        "",        "?q=" OTHER,    "?cert=%cert%", "?target=%target%", "?ca=ca1",
+        "",        ("?q=" OTHER),  "?cert=%cert%", "?target=%target%", "?ca=ca1",
         "?open=1", "?state=drift", "?limit=500",   "?sort=name",       "?q=zz&limit=1"};
     struct world w = {0};
     (void)state;
