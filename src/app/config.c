@@ -263,11 +263,12 @@ enum rc config_load(int argc, char *const argv[], const char *lang, struct arena
     struct loader l = {.a = a, .c = &c, .problems = ret_problems, .lang = lang};
     unsigned none = 0;
 
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
-        set_row(&l, "default", str_from(rows[i].name), rows[i].dflt, &none);
     const char *env = getenv("INRO_DATA"); /* as for every other command */
-    if (env && env[0])
-        set_row(&l, "INRO_DATA", str_from("data"), env, &none);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        bool by_env = env && env[0] && strcmp(rows[i].name, "data") == 0;
+        set_row(&l, by_env ? "INRO_DATA" : "default", str_from(rows[i].name),
+                by_env ? env : rows[i].dflt, &none);
+    }
     c.http01_explicit = false;
     load_flags(&l, argc, argv);
     const char *path = config_path(&c, a, "inro.conf");
