@@ -73,6 +73,8 @@ static enum rc settings_text(struct request *r, const struct conn_head *head,
     if (!settings)
         return NOMEM(err);
     enum rc rc = schema_decode(head->fields, given, before, &sink, r->a, settings, err);
+    if (rc == RC_OK && head->fit)
+        rc = head->fit(settings, err);
     if (rc != RC_OK) {
         err_field(err, "settings");
         return rc;

@@ -30,6 +30,8 @@ struct conn_head {
     /* M The 接続テスト button: cheap, no side effect. On success ret_seen (may stay NULL) is a text
      * about what was found, in the arena. */
     enum rc (*check)(struct ctx *ctx, const void *settings, const char **ret_seen, struct err *err);
+    /* What the table cannot say: asked when settings are saved. No network. Optional. */
+    enum rc (*fit)(const void *settings, struct err *err);
 };
 
 /* ---- CA ---- */

@@ -73,6 +73,10 @@ static enum rc pg_fail(struct conn *c, const PGresult *res, struct err *err)
                 break;
             }
     }
+    if (rc == RC_EXISTS)
+        return FAIL(err, rc, blame,
+                    MSG("store.exists", "it exists already; choose another name",
+                        "既に存在します。別の名前を指定してください"));
     return FAIL(err, rc, blame,
                 MSG("store.pg", "PostgreSQL refused: {0} ({1}); nothing was saved",
                     "PostgreSQLが拒否しました: {0}（{1}）。何も保存していません"),

@@ -75,9 +75,8 @@ static enum rc sq_fail(struct conn *c, struct err *err)
     case SQLITE_CONSTRAINT_UNIQUE:
     case SQLITE_CONSTRAINT_PRIMARYKEY:
         return FAIL(err, RC_EXISTS, BLAME_INPUT,
-                    MSG("store.exists", "it exists already ({0}); choose another name",
-                        "既に存在します（{0}）。別の名前を指定してください"),
-                    sqlite3_errmsg(c->db));
+                    MSG("store.exists", "it exists already; choose another name",
+                        "既に存在します。別の名前を指定してください"));
     case SQLITE_CONSTRAINT_FOREIGNKEY:
         return FAIL(err, RC_CONFLICT, BLAME_INPUT,
                     MSG("store.referred",
