@@ -84,6 +84,8 @@ static enum rc flat_part(struct request *r, const struct json *body, struct json
     return json_parse(buf_str(&b), ret, err);
 }
 
+enum { BODY_MAX = 4 << 20 }; /* the largest is a file to import, as base64 */
+
 enum rc r_body(struct request *r, struct err *err)
 {
     const struct route *t = r->route;
@@ -94,6 +96,10 @@ enum rc r_body(struct request *r, struct err *err)
         return RC_OK;
     }
     struct json *body = NULL;
+    CHECK(r->call->body.n <= BODY_MAX, err, RC_INPUT, BLAME_INPUT,
+          MSG("api.body_big", "the body is larger than {0} bytes",
+              "本文が上限 {0} バイトを超えています"),
+          NUM(BODY_MAX));
     if (str_trim(r->call->body).n > 0)
         TRY(json_parse(r->call->body, &body, err));
     AUTO(json) struct json *root = body;

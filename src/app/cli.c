@@ -499,7 +499,7 @@ int cli_main(int argc, char **argv)
     int status = run(c, argc, argv);
     http_client_destroy(c->http);
     /* the reader went away: no success, and no noise either */
-    if (fflush(stdout) != 0 && status == 0)
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0)
         status = EXIT_ANY;
     return status;
 }

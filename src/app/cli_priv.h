@@ -2,6 +2,7 @@
 #ifndef INRO_APP_CLI_PRIV_H
 #define INRO_APP_CLI_PRIV_H
 
+#include "app/cli.h"
 #include "connect/connect.h"
 
 enum {
@@ -56,7 +57,6 @@ extern const struct cli_command_set cli_set_local, cli_set_main, cli_set_keep, c
 
 /* cli.c */
 const struct cli_command *cli_command_at(size_t i); /* NULL past the last */
-int cli_exit(enum rc rc);
 bool cli_ja(const struct cli *c);
 const char *cli_text(const struct cli *c, const struct l10n *t);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -50,6 +51,17 @@ static const struct msg bad_unknown = {"app.config.unknown", "unknown setting", 
 static const struct msg bad_twice = {"app.config.twice", "given twice", "二重に指定されています"};
 static const struct msg bad_line = {"app.config.line", "not of the form: name = value",
                                     "「名前 = 値」の形ではありません"};
+static const struct msg bad_secret = {
+    "app.config.secret",
+    "a password on the command line can be read by others; put the line database = ... into "
+    "inro.conf in the data directory",
+    "コマンドラインのパスワードは他の利用者に見えます。データディレクトリの inro.conf に "
+    "database = ... の行を書いてください"};
+static const struct msg bad_mode = {"app.config.mode",
+                                    "others may read or change it; run chmod 600 on it",
+                                    "他の利用者が読み書きできます。chmod 600 を実行してください"};
+static const struct msg bad_file = {"app.config.file", "is a directory, not a file",
+                                    "ファイルではなくディレクトリです"};
 static const struct msg bad_value = {"app.config.value", "a value is missing", "値がありません"};
 
 static const struct msg *keep(struct loader *l, const char *value, const char **to)
@@ -63,6 +75,24 @@ static bool listen_ok(const char *v)
     const char *colon = strrchr(v, ':');
     int64_t port;
     return colon && colon != v && str_to_i64(str_from(colon + 1), 1, 65535, &port);
+}
+
+static bool is_directory(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* postgresql://user:password@host or ...?password= */
+static bool has_password(const char *url)
+{
+    const char *from = strstr(url, "://");
+    if (!from)
+        return false;
+    from += 3;
+    size_t user = strcspn(from, "/?");
+    const char *at = memchr(from, '@', user), *colon = memchr(from, ':', user);
+    return (at && colon && colon < at) || strstr(from, "password=");
 }
 
 static const struct msg *set_data(struct loader *l, const char *v)
@@ -81,6 +111,8 @@ static const struct msg *set_database(struct loader *l, const char *v)
         return NULL; /* derived from data afterwards */
     if (!str_starts(s, "sqlite:/") && !str_starts(s, "postgresql://"))
         return &bad_database;
+    if (str_starts(s, "sqlite:/") && is_directory(v + strlen("sqlite:")))
+        return &bad_file;
     return keep(l, v, &l->c->database);
 }
 
@@ -105,7 +137,9 @@ static const struct msg *set_passphrase(struct loader *l, const char *v)
 {
     if (v[0] == '\0')
         return NULL;
-    return v[0] == '/' ? keep(l, v, &l->c->passphrase_file) : &bad_path;
+    if (v[0] != '/')
+        return &bad_path;
+    return is_directory(v) ? &bad_file : keep(l, v, &l->c->passphrase_file);
 }
 
 static const struct msg *set_threads(struct loader *l, const char *v)
@@ -198,6 +232,11 @@ static void set_row(struct loader *l, const char *place, struct str name, const 
     unsigned bit = 0;
     const struct row *r = row_find(name, &bit);
     const struct msg *m = !r ? &bad_unknown : (*seen & bit) ? &bad_twice : r->set(l, value);
+    bool database = r && strcmp(r->name, "database") == 0;
+    if (!m && database && seen == &l->seen_flag && has_password(value))
+        m = &bad_secret;
+    if (database)
+        l->c->database_in_file = seen == &l->seen_file;
     if (m)
         fault(l, place, name, m);
     *seen |= bit;
@@ -215,7 +254,8 @@ static void load_flags(struct loader *l, int argc, char *const argv[])
         }
         struct str name = {word.p + 2, word.n - 2};
         const char *eq = memchr(name.p, '=', name.n);
-        const char *value = eq ? eq + 1 : (i + 1 < argc ? argv[++i] : NULL);
+        bool next = i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0;
+        const char *value = eq ? eq + 1 : next ? argv[++i] : NULL;
         if (eq)
             name.n = (size_t)(eq - name.p);
         if (str_eqs(name, "lang"))
@@ -231,8 +271,11 @@ static void load_flags(struct loader *l, int argc, char *const argv[])
 static enum rc load_file(struct loader *l, const char *path, struct err *err)
 {
     AUTO(buf) struct buf text = BUF(65536);
-    if (access(path, F_OK) != 0)
+    struct stat st;
+    if (stat(path, &st) != 0)
         return RC_OK;
+    if ((st.st_mode & (S_IWGRP | S_IROTH | S_IWOTH)) != 0)
+        fault(l, "inro", str_from(path), &bad_mode);
     TRY(file_read(path, &text, err));
     struct str rest = buf_str(&text), line;
     for (int n = 1; str_split(&rest, '\n', &line); n++) {
@@ -286,7 +329,7 @@ enum rc config_load(int argc, char *const argv[], const char *lang, struct arena
     CHECK(l.faults + again.faults == 0, err, RC_INPUT, BLAME_INPUT,
           MSG("app.config", "the configuration has {0} faults; nothing was started",
               "設定に誤りが {0} 件あります。起動していません"),
-          NUM(l.faults));
+          NUM(l.faults + again.faults));
     *ret = c;
     return RC_OK;
 }
@@ -303,7 +346,7 @@ enum rc config_argv(const struct config *c, struct arena *a, const char *const *
     const char *threads = arena_printf(a, "%lld", (long long)c->threads);
     const char *const pairs[][2] = {
         {"--data", c->data},
-        {"--database", c->database},
+        {"--database", c->database_in_file ? NULL : c->database},
         {"--listen", c->listen},
         {"--http01",
          c->http01_explicit || !c->http01[0] ? (c->http01[0] ? c->http01 : "off") : NULL},

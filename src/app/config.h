@@ -14,6 +14,7 @@ struct config {
     const char *database;        /* "sqlite:..." or "postgresql://..." */
     const char *listen;          /* GUI and API, TLS */
     const char *http01;          /* HTTP-01 answers, plain; "" = off */
+    bool database_in_file;       /* roles read it there too; their arguments are for all to see */
     bool http01_explicit;        /* a default port that cannot be bound is only a warning */
     const char *egress_allow;    /* CIDRs */
     const char *passphrase_file; /* for the master key, NULL = none */

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "app/cli.h"
 #include "app/init.h"
 #include "app/log_keeper.h"
 #include "app/restore.h"
@@ -366,7 +367,7 @@ int supervisor_main(int argc, char *const argv[])
         char text[1600];
         err_text(&err, lang, text, sizeof text);
         (void)fprintf(stderr, "%sinro: %s\n", buf_cstr(&problems), text);
-        return rc == RC_INPUT ? 3 : 1;
+        return cli_exit(rc);
     }
     run(&s);
     close(s.signals);
