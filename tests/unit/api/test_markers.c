@@ -119,8 +119,8 @@ static const char *settings_with(struct place *p, const struct field *fields,
     }
     for (const struct field *f = fields; f->type != FIELD_T_END; f++) {
         bool fits = holds(fields, v, n, f->only_if);
-        if (f == secret || !(f->flags & FIELD_REQUIRED) || chosen(v, n, f) || !fits ||
-            f->type == FIELD_T_SECRET)
+        if (f == secret || (!(f->flags & FIELD_REQUIRED) && !f->example) || chosen(v, n, f) ||
+            !fits || f->type == FIELD_T_SECRET)
             continue;
         jw_key(&w, f->name);
         OK(schema_text(f, str_from(usual(f)), &w, err));
