@@ -6,7 +6,7 @@ packages_build="cmake ninja-build gcc libc6-dev pkg-config libcmocka-dev libeven
   libssl-dev"
 packages_demo="python3 python3-aiosmtpd pebble nginx-light haproxy openssh-server openssh-client openssl procps"
 packages_test="clang python3-cryptography libclang-rt-14-dev clang-format-14 pmccabe perl ccache postgresql-15 sqlite3 strace faketime
-  openjdk-17-jre-headless curl git chromium fonts-noto-cjk"
+  openjdk-17-jre-headless curl git chromium fonts-noto-cjk zsh systemd dpkg-dev"
 packages_bench="lego certbot uacme dehydrated caddy time valgrind"
 
 package_present() {
