@@ -291,6 +291,7 @@ def main():
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out, mode=0o700)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also when started in the background
     with Rig() as rig:
         d = Demo(rig, o.inro, out)
         d.step("start a fleet of real servers on loopback", d.fleet)
