@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/os/file.h"
 #include "base/rand.h"
@@ -116,17 +117,42 @@ static enum rc make_master_key(const struct config *c, struct arena *a, struct e
     return file_write_atomic(path, buf_str(&text), 0600, (uid_t)-1, (gid_t)-1, err);
 }
 
-static enum rc pair_is_fresh(const char *path, struct arena *a, bool *ret, struct err *err)
+/* Certificate and key read, belong together, and hold for more than a day. */
+static bool pair_is_good(const char *cert_path, const char *key_path, struct arena *a)
 {
     AUTO(buf) struct buf pem = BUF(CERT_MAX_PEM_BYTES);
+    AUTO(buf) struct buf key_pem = BUF_SECRET(16384);
+    AUTO(key) struct key *key = NULL;
+    unsigned char spki[32];
     struct cert_list list;
-    *ret = false;
-    if (access(path, F_OK) != 0)
+    return file_read(cert_path, &pem, NULL) == RC_OK &&
+           cert_parse_pem(buf_str(&pem), true, a, &list, NULL) == RC_OK &&
+           list.v[0].not_after > clock_now(clock_real()) + USEC_PER_DAY &&
+           file_read(key_path, &key_pem, NULL) == RC_OK &&
+           key_from_pem(buf_str(&key_pem), NULL, &key, NULL) == RC_OK &&
+           key_spki_sha256(key, spki, NULL) == RC_OK &&
+           memcmp(spki, list.v[0].spki_sha256, sizeof spki) == 0;
+}
+
+/* A pair that cannot be used is kept beside the one that takes its place. */
+static enum rc keep_pair(const char *cert_path, const char *key_path, struct arena *a,
+                         struct err *err)
+{
+    const char *const paths[] = {cert_path, key_path};
+    if (access(cert_path, F_OK) != 0)
         return RC_OK;
-    TRY(file_read(path, &pem, err));
-    int64_t now = clock_now(clock_real());
-    *ret = cert_parse_pem(buf_str(&pem), true, a, &list, NULL) == RC_OK &&
-           list.v[0].not_after > now + USEC_PER_DAY;
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        const char *old = arena_printf(a, "%s.old", paths[i]);
+        if (!old)
+            return NOMEM(err);
+        if (rename(paths[i], old) != 0 && errno != ENOENT)
+            return file_fail(err, old, errno);
+    }
+    log_line(
+        LOG_WARN, "supervisor",
+        "the pair %s cannot be used (ended, broken or not a pair); a self-signed one takes its "
+        "place, the former is kept as .old",
+        cert_path);
     return RC_OK;
 }
 
@@ -148,13 +174,12 @@ enum rc init_gui_cert(const struct config *c, struct arena *a, struct err *err)
     const char *cert_path = config_path(c, a, "tls/gui.crt");
     const char *key_path = config_path(c, a, "tls/gui.key");
     char host[256] = "localhost";
-    bool fresh;
     if (!dir || !cert_path || !key_path)
         return NOMEM(err);
     TRY(dir_make(dir, 0700, err));
-    TRY(pair_is_fresh(cert_path, a, &fresh, err));
-    if (fresh && access(key_path, F_OK) == 0)
+    if (pair_is_good(cert_path, key_path, a))
         return RC_OK;
+    TRY(keep_pair(cert_path, key_path, a, err));
     AUTO(key) struct key *key = NULL;
     AUTO(buf) struct buf spki = BUF(4096);
     AUTO(buf) struct buf der = BUF(CERT_MAX_BYTES);

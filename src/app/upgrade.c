@@ -281,14 +281,31 @@ static enum rc forward(struct upgrade *u, bool migrated, struct err *err)
     return unlink(u->marker) == 0 || errno == ENOENT ? RC_OK : file_fail(err, u->marker, errno);
 }
 
+static enum rc no_store(const struct config *c, struct err *err)
+{
+    return FAIL(err, RC_NOT_FOUND, BLAME_INPUT,
+                MSG("app.no_store",
+                    "the database {0} is missing or empty: restore the last backup with inro "
+                    "restore, or make a new installation with inro init --data {1}",
+                    "データベース {0} がないか空です。inro restore でバックアップから復元するか、"
+                    "inro init --data {1} で新しく初期化してください"),
+                strncmp(c->database, "sqlite:", 7) == 0 ? c->database + 7 : "postgresql", c->data);
+}
+
 static enum rc look(struct upgrade *u, int64_t *ret_found, struct err *err)
 {
     struct store *s = NULL;
+    const char *path = sqlite_path(u->c);
+    /* opening would make a new one, and everything would seem to be gone */
+    if (path && access(path, F_OK) != 0)
+        return no_store(u->c, err);
     TRY(store_open(u->c->database, &s, err));
     enum rc rc = store_version(s, ret_found, &u->to, err);
-    if (rc == RC_OK && (*ret_found == 0 || *ret_found > u->to))
-        rc = store_migrate(s, NULL, NULL, err); /* made new, or refused as newer */
+    if (rc == RC_OK && *ret_found > u->to)
+        rc = store_migrate(s, NULL, NULL, err); /* refused as newer */
     store_close(s);
+    if (rc == RC_OK && *ret_found == 0)
+        return no_store(u->c, err);
     return rc;
 }
 
@@ -301,8 +318,6 @@ enum rc upgrade_store(const struct config *c, struct arena *a, int argc, char *c
     if (!u.marker)
         return NOMEM(err);
     TRY(look(&u, &found, err));
-    if (found == 0)
-        return RC_OK;
     AUTO(json) struct json *marker = read_marker(&u);
     bool failed = strcmp(json_str_or(marker, "state", ""), "failed") == 0;
     bool same = strcmp(json_str_or(marker, "version", ""), INRO_VERSION) == 0 &&

@@ -504,7 +504,176 @@ def upgrade_killed_at_each_step(box):
     check("killed before and after the change", seen == {True, False}, seen)
 
 
+def gui_pair_that_cannot_be_used(box):
+    """F36: an ended, broken or mixed pair: the daemon starts with one of its own, the command line works, the former is kept."""
+    i = with_ca(box)
+    i.stop()
+    from rig import self_signed
+    crt, key = f"{i.data}/tls/gui.crt", f"{i.data}/tls/gui.key"
+    good, other = self_signed(f"{box.folder}/p", "good", "DNS:localhost"), self_signed(f"{box.folder}/p", "other", "DNS:localhost")
+    subprocess.run(["faketime", "2020-01-01", "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-nodes", "-days", "30", "-subj", "/CN=old", "-keyout", f"{box.folder}/old.key", "-out",
+                    f"{box.folder}/old.crt"], check=True, capture_output=True)
+    with open(f"{box.folder}/garbage", "w") as f:
+        f.write("-----BEGIN CERTIFICATE-----\nnot at all\n")
+    cases = {"ended": (f"{box.folder}/old.crt", f"{box.folder}/old.key"), "not a pair": (good[0], other[1]),
+             "garbage": (f"{box.folder}/garbage", good[1])}
+    for name, (c, k) in cases.items():
+        shutil.copy(c, crt)
+        shutil.copy(k, key)
+        os.chmod(key, 0o600)
+        i.start()
+        check(f"{name}: the command line works", len(i.get("cert", "list")["items"]) == 1)
+        i.stop()
+        check(f"{name}: another takes its place", open(crt).read() != open(c).read())
+        check(f"{name}: the former is kept", open(f"{crt}.old").read() == open(c).read() and
+              open(f"{key}.old").read() == open(k).read())
+    shutil.copy(good[0], crt)
+    shutil.copy(good[1], key)
+    i.start()
+    check("a good pair of somebody else's stays", open(crt).read() == open(good[0]).read())
+
+
+def flipped_bytes_are_found_and_never_deployed(box):
+    """F13, F14: a changed key, certificate or audit line is named; all others go on; a target keeps what it has."""
+    names = ("a.example.test", "b.example.test")
+    i = with_ca(box, certs=names)
+    live = f"{box.folder}/live"
+    os.makedirs(live)
+    i.cli("target", "add", "t", "--type", "files", "--via", "local")
+    for n in names:
+        i.cli("bind", n, "t", "--cert-path", f"{live}/{n}.crt", "--key-path", f"{live}/{n}.key")
+        i.cli("deploy", n, "--wait")
+    held = {f: open(f"{live}/{f}").read() for f in os.listdir(live)}
+    i.stop()
+    db = sqlite3.connect(f"{i.data}/inro.db")
+    vid, sealed = db.execute("SELECT v.id, v.key_sealed FROM cert_version v JOIN cert c ON c.current_id = v.id "
+                             "WHERE c.name = 'a.example.test'").fetchone()
+    flip = sealed[:120] + ("A" if sealed[120] != "A" else "B") + sealed[121:]
+    db.execute("UPDATE cert_version SET key_sealed = ? WHERE id = ?", (flip, vid))
+    line = db.execute("SELECT id FROM audit ORDER BY id LIMIT 1 OFFSET 3").fetchone()[0]
+    db.execute("UPDATE audit SET actor = 'somebody else' WHERE id = ?", (line,))
+    db.commit()
+    db.close()
+    i.start()
+    code, got, _ = i.cli("check", ok=False)
+    said = {(p["what"], p["id"]) for p in got["problems"]}
+    check("the key is named, and nothing else but the audit log", code == 4 and said == {("key", vid), ("audit", 0)}, got)
+    code, _, err = i.cli("audit", "verify", ok=False)
+    check("the record is named", code == 1 and f"record {line}" in err, err)
+    os.remove(f"{live}/a.example.test.crt")
+    code, _, err = i.cli("deploy", "a.example.test", "--wait", ok=False)
+    check("it is not deployed", code != 0 and ("damaged" in err or "authenticate" in err), (code, err))
+    check("and the target's key is the old one", open(f"{live}/a.example.test.key").read() == held["a.example.test.key"])
+    i.cli("cert", "renew", "b.example.test", "--wait")
+    i.cli("deploy", "b.example.test", "--wait")
+    check("the other goes on", open(f"{live}/b.example.test.crt").read() != held["b.example.test.crt"])
+    i.cli("cert", "renew", "a.example.test", "--wait")  # the way out: a new key
+    i.cli("deploy", "a.example.test", "--wait")
+
+
+def own_mounts():
+    import ctypes
+    from run import Skip
+    libc = ctypes.CDLL(None, use_errno=True)
+    if os.getuid() != 0 or libc.unshare(0x00020000) != 0 or subprocess.run(["mount", "--make-rprivate", "/"]).returncode:
+        raise Skip("mounts of its own need root")
+
+
+def read_only_and_out_of_inodes(box):
+    """F12: a data directory that cannot be written, and one without inodes: said, nothing lost, recovers by itself."""
+    own_mounts()
+    mnt = f"{box.folder}/mnt"
+    os.makedirs(mnt)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,nr_inodes=200,mode=700", "tmpfs", mnt], check=True)
+    i = box.rig.add(Inro(box.inro, mnt))
+    i.folder = box.folder  # the log is not on the small disk
+    i.start()
+    i.cli("ca", "add", "own", "--type", "private")
+    i.cli("cert", "request", "a.example.test", "--ca", "own", "--wait")
+    n = 0
+    try:
+        while True:
+            open(f"{mnt}/fill-{n}", "w").close()
+            n += 1
+    except OSError:
+        pass
+    check("inodes are used up", n > 10, n)
+    check("looking goes on", len(i.get("cert", "list")["items"]) == 1)
+    p = secret(box, "pass", PASS)
+    code, _, err = i.cli("backup", f"{box.folder}/x.backup", "--passphrase-file", p, ok=False)
+    check("a backup is refused and says why", code != 0 and "No space left" in err and
+          not os.path.exists(f"{box.folder}/x.backup"), (code, err))
+    code, got, _ = i.cli("doctor", ok=False)
+    check("doctor says it", any(f["what"] == "disk" and f["state"] == "error" for f in got["findings"]), got)
+    for k in range(n):
+        os.remove(f"{mnt}/fill-{k}")
+    i.cli("backup", f"{box.folder}/x.backup", "--passphrase-file", p)
+    i.cli("cert", "renew", "a.example.test", "--wait")
+    i.stop()
+    before = tree(i.data)
+    subprocess.run(["mount", "-o", "remount,ro", mnt], check=True)
+    out = subprocess.run([box.inro, "serve", "--data", i.data], capture_output=True, text=True)
+    check("read-only: does not start, and says why", out.returncode != 0 and "Read-only file system" in out.stderr, out.stderr)
+    code, got, _ = i.cli("doctor", ok=False)
+    check("doctor says it", any(f["id"] == "doctor.read_only" for f in got["findings"]), got)
+    check("nothing changed", tree(i.data) == before)
+    subprocess.run(["mount", "-o", "remount,rw", mnt], check=True)
+    i.start()
+    check("all is there", len(i.get("cert", "list")["items"]) == 1)
+    i.stop()
+    box.rig.callback(lambda: subprocess.run(["umount", "-l", mnt]))
+
+
+def a_lost_database_is_not_made_anew(box):
+    i = with_ca(box)
+    i.stop()
+    for name in os.listdir(i.data):
+        if name.startswith("inro.db"):
+            os.rename(f"{i.data}/{name}", f"{box.folder}/{name}")
+    for empty in (False, True):
+        if empty:
+            os.close(os.open(f"{i.data}/inro.db", os.O_CREAT | os.O_WRONLY, 0o600))
+        out = subprocess.run([box.inro, "serve", "--data", i.data], capture_output=True, text=True)
+        check("refused with the way out", out.returncode != 0 and "inro restore" in out.stderr, out.stderr)
+        check("none is made", empty or not os.path.exists(f"{i.data}/inro.db"))
+    os.replace(f"{box.folder}/inro.db", f"{i.data}/inro.db")
+    i.start()
+    check("back", len(i.get("cert", "list")["items"]) == 1)
+
+
+def doctor_says_what_to_do(box):
+    i = with_ca(box)
+    p = secret(box, "pass", PASS)
+    code, got, _ = i.cli("doctor", ok=False)
+    what = {(f["what"], f["state"]) for f in got["findings"]}
+    check("sound files and store", {("data", "ok"), ("key", "ok"), ("store", "ok"), ("server", "ok"), ("ca", "ok")} <= what, what)
+    check("no backup is a warning", ("backup", "warning") in what, what)
+    os.makedirs(f"{box.folder}/disk")
+    i.cli("backup-store", "add", "disk", "--type", "folder", "--folder", f"{box.folder}/disk", "--passphrase-file", p)
+    i.cli("backup-store", "run", "disk")
+    i.cli("ca", "add", "gone", "--type", "acme", "--directory", "https://ca.invalid/dir")
+    os.chmod(f"{i.data}/master.key", 0o644)
+    code, got, _ = i.cli("doctor", ok=False)
+    by = {}
+    for f in got["findings"]:
+        by.setdefault(f["what"], []).append(f)
+    check("errors make the exit status", code == 1 and got["errors"] >= 3, got)
+    check("the open key file, with the command", "chmod 600" in by["key"][0]["text"], by["key"])
+    check("the name that does not resolve", any(f["state"] == "error" and "ca.invalid" in f["text"] for f in by["dns"]), by.get("dns"))
+    check("the CA that is not reached", any(f["state"] == "error" for f in by["ca"]), by["ca"])
+    check("the backup is seen", by["backup"][0]["state"] == "ok", by["backup"])
+    text = subprocess.run([box.inro, "doctor", "--data", i.data, "--lang", "ja"], capture_output=True, text=True).stdout
+    check("in Japanese", "他の利用者が読めます" in text and "異常" in text, text)
+    os.chmod(f"{i.data}/master.key", 0o600)
+    i.stop()
+    code, got, _ = i.cli("doctor", ok=False)
+    check("stopped is told with the way out", any(f["id"] == "doctor.stopped" for f in got["findings"]), got)
+
+
 TESTS = [new_machine_with_the_passphrase_alone, every_bad_backup_is_refused_and_nothing_changes,
          old_backup_says_what_is_lost, copy_beside_the_living_original_changes_nothing,
          scheduled_backups_keep_a_number_on_disk_and_over_sftp, killed_backups_and_restores, sealed_start_and_unseal,
-         rotation_moves_everything_and_survives_kills, upgrade_in_place, upgrade_killed_at_each_step]
+         rotation_moves_everything_and_survives_kills, upgrade_in_place, upgrade_killed_at_each_step,
+         gui_pair_that_cannot_be_used, flipped_bytes_are_found_and_never_deployed, read_only_and_out_of_inodes,
+         a_lost_database_is_not_made_anew, doctor_says_what_to_do]
