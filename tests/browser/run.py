@@ -75,25 +75,16 @@ class Fleet:
                     for n in ("web1", "web2")}
         self.inro.start()
 
-    def licence(self):
-        """From the installation's own desk, as any vendor's customer gets it."""
+    def desk(self):
+        """The rig's installation has a desk and a licence of it; somebody else asks as well."""
         i = self.inro
-        i.cli("vendor", "init", "--name", "Inro 販売")
-        i.cli("vendor", "customer", "add", "株式会社サンプル", "--mail", "sample@example.jp", "--installation",
-              i.get("licence", "show")["installation"])
-        order = i.get("vendor", "order", "add", "株式会社サンプル", "--plan", "basic", "--count", "20", "--servers", "5",
-                      "--on", time.strftime("%Y-%m-%d", time.gmtime(time.time() - 14 * 86400)))
-        i.cli("vendor", "order", "accept", str(order["id"]))
-        i.cli("vendor", "licence", "issue", str(order["id"]))
-        path = write(f"{self.out}/licence.txt", i.get("vendor", "licence", "show", "1")["file"])
-        i.cli("licence", "import", path)
         i.cli("vendor", "customer", "add", "合同会社ためし", "--mail", "meets@example.jp")
         i.cli("vendor", "order", "add", "合同会社ためし", "--plan", "meets")
 
     def fill(self):
         i = self.inro
-        self.licence()
-        i.cli("group", "add", "サーバー担当", "--recipients", "server@example.jp", ok=False)
+        self.desk()
+        i.cli("group", "add", "サーバー担当", "--about", "社内の Web サーバー", ok=False)
         i.cli("ca", "add", "Let's Pebble", "--type", "acme", "--directory", self.pebble.directory, "--roots-file",
               self.pebble.cert, "--email", "admin@example.jp")
         i.cli("ca", "add", "社内認証局", "--type", "private")
@@ -111,12 +102,12 @@ class Fleet:
         i.cli("deploy", "www.example.jp", "--wait")
         for name in ("intra.example.jp", "wiki.example.jp", "日本語.example.jp"):
             i.cli("cert", "request", name, "--ca", "社内認証局", "--wait")
-        # a target whose configuration test fails: refused, undone, the old one serves
-        crt, key = self_signed(f"{self.out}/web2/tls", "intra", "DNS:intra.example.jp")
-        i.cli("bind", "intra.example.jp", "web2", "--cert-path", crt, "--key-path", key)
-        self.web["web2"].write_conf(broken=True)
+        # a target whose configuration test fails: undone, the old one serves
+        crt, key = self_signed(f"{self.out}/web3/tls", "intra", "DNS:intra.example.jp")
+        i.cli("target", "add", "web3", "--type", "files", "--via", "local", "--test-command", "/bin/false",
+              "--reload-command", "/bin/true")
+        i.cli("bind", "intra.example.jp", "web3", "--cert-path", crt, "--key-path", key)
         i.cli("deploy", "intra.example.jp", "--wait", ok=False)
-        self.web["web2"].write_conf()
         for crt, key in (hostile(f"{self.out}/evil"), expired(f"{self.out}/evil")):
             code, _, text = i.cli("cert", "import", crt, key, ok=False)
             if code:

@@ -42,6 +42,7 @@ export interface Cert {
   renew_at: string | null;
   targets: { total: number; deployed: number; failed: number };
   job: number | null;
+  group?: string | null;
   created: string;
   updated: string;
   revision: number;
@@ -164,6 +165,7 @@ export interface Connector {
   type: string;
   settings: Record<string, unknown> | null;
   state: Record<string, unknown> & { ready: boolean };
+  group?: string | null;
   created: string;
   updated: string;
   revision: number;
@@ -187,6 +189,7 @@ export interface Endpoint {
   starttls: string | null;
   cert: number | null;
   cert_name: string | null;
+  group?: string | null;
   every: number;
   next_at: string | null;
   state: string;

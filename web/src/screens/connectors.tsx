@@ -9,6 +9,7 @@ import { A, go, type Place } from "../lib/router";
 import { Code, Empty, Facts, Fault, Field, Head, Loading, Panel, State, When, faultText, toast } from "../ui/basic";
 import { ask } from "../ui/dialog";
 import { Fields, applies, faultOf, outgoing, useTypes, type Values } from "../ui/form";
+import { GroupSelect } from "../ui/group";
 import { useJob } from "../ui/job";
 import { Table, usePages, type Column } from "../ui/table";
 import { BindDialog } from "./binding";
@@ -129,6 +130,7 @@ function NewConnector({ kind, first }: { kind: string; first: string }): JSX.Ele
 function ConnectorForm(p: { kind: string; type: TypeSchema; old?: Connector; done: (c: Connector) => void; cancel: () => void }): JSX.Element {
   const w = kindWords[p.kind] as KindWords;
   const [name, setName] = useState(p.old?.name ?? "");
+  const [group, setGroup] = useState(p.old?.group ?? "");
   const [values, setValues] = useState<Values>({ ...(p.old?.settings ?? {}) });
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
@@ -139,8 +141,8 @@ function ConnectorForm(p: { kind: string; type: TypeSchema; old?: Connector; don
     const settings = outgoing(p.type.fields ?? [], values);
     try {
       const c = p.old
-        ? await call<Connector>("PATCH", `${w.path}/${p.old.id}`, { name: name.trim(), settings, revision: p.old.revision })
-        : await call<Connector>("POST", w.path, { name: name.trim(), type: p.type.id, settings });
+        ? await call<Connector>("PATCH", `${w.path}/${p.old.id}`, { name: name.trim(), settings, ...(group !== (p.old.group ?? "") ? { group } : {}), revision: p.old.revision })
+        : await call<Connector>("POST", w.path, { name: name.trim(), type: p.type.id, settings, ...(group ? { group } : {}) });
       toast(t("saved"));
       p.done(c);
     } catch (x) {
@@ -151,6 +153,7 @@ function ConnectorForm(p: { kind: string; type: TypeSchema; old?: Connector; don
   return (
     <form class="form" onSubmit={(e) => void save(e)}>
       <Field label={t("name")} value={name} onValue={setName} required focus={!p.old} help={t("connector_name_help")} fault={faultOf(error)?.field === "name" ? t("field_at_fault") : null} />
+      {p.kind !== "notifier" && <GroupSelect value={group} set={setGroup} />}
       <Fields fields={p.type.fields ?? []} values={values} set={setValues} error={error} editing={!!p.old} />
       <Fault error={error} />
       <div class="actions end">

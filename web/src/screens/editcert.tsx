@@ -5,6 +5,7 @@ import { call, type CertDetail } from "../lib/api";
 import { t } from "../lib/i18n";
 import { Fault, Field, Select, toast } from "../ui/basic";
 import { Dialog } from "../ui/dialog";
+import { GroupSelect } from "../ui/group";
 import { secsText, type Values } from "../ui/form";
 import { caNames } from "./cert";
 import { ChallengeForm, PolicyForm, firstPolicy, keyChoices, policyOut, type PolicyValues } from "./policy";
@@ -27,6 +28,7 @@ export function EditCert({ cert, close, done }: { cert: CertDetail; close: () =>
   const [names, setNames] = useState(cert.names.join("\n"));
   const [ca, setCa] = useState(cert.ca ?? "");
   const [key, setKey] = useState(cert.key);
+  const [group, setGroup] = useState(cert.group ?? "");
   const [policy, setPolicy] = useState(policyIn(cert.policy));
   const [challenge, setChallenge] = useState<Values>(cert.challenge && cert.challenge["type"] ? cert.challenge : { type: "http-01" });
   const [cas, setCas] = useState<string[]>([]);
@@ -43,6 +45,7 @@ export function EditCert({ cert, close, done }: { cert: CertDetail; close: () =>
         names: names.split(/[\s,;]+/).filter(Boolean),
         ...(ca ? { ca } : {}),
         key,
+        ...(group !== (cert.group ?? "") ? { group } : {}),
         policy: policyOut(policy),
         challenge,
         revision: cert.revision,
@@ -62,6 +65,7 @@ export function EditCert({ cert, close, done }: { cert: CertDetail; close: () =>
         <Field label={t("names")} value={names} onValue={setNames} rows={4} mono help={t("one_per_line")} required />
         <Select label={t("ca")} value={ca} of={[["", t("choose")], ...cas.map((x): [string, string] => [x, x])]} onValue={setCa} required />
         <Select label={t("key")} value={key} of={keyChoices.some(([k]) => k === key) ? keyChoices : [...keyChoices, [key, key]]} onValue={setKey} />
+        <GroupSelect value={group} set={setGroup} />
         <h3>{t("challenge")}</h3>
         <ChallengeForm values={challenge} set={setChallenge} wildcard={names.includes("*.")} error={error} />
         <h3>{t("policy")}</h3>

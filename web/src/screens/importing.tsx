@@ -7,6 +7,7 @@ import { useTitle } from "../lib/hooks";
 import { A, go } from "../lib/router";
 import { ChainPicture } from "../pic/pics";
 import { Fault, Field, Head, Panel, toast } from "../ui/basic";
+import { GroupSelect } from "../ui/group";
 
 interface Seen {
   chain: ChainItem[];
@@ -32,6 +33,7 @@ export function ImportScreen(): JSX.Element {
   const [files, setFiles] = useState<string[]>([]);
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
+  const [group, setGroup] = useState("");
   const [seen, setSeen] = useState<Seen | null>(null);
   const [error, setError] = useState<unknown>(null);
   const [over, setOver] = useState(false);
@@ -66,7 +68,7 @@ export function ImportScreen(): JSX.Element {
     setBusy(true);
     setError(null);
     try {
-      const a = await call<{ cert: Cert }>("POST", "/certs/import", { pem, ...(name.trim() ? { name: name.trim() } : {}), ...(password ? { password } : {}) });
+      const a = await call<{ cert: Cert }>("POST", "/certs/import", { pem, ...(name.trim() ? { name: name.trim() } : {}), ...(password ? { password } : {}), ...(group ? { group } : {}) });
       toast(t("imported"));
       go(`/certs/${a.cert.id}`);
     } catch (x) {
@@ -130,6 +132,7 @@ export function ImportScreen(): JSX.Element {
               }}
             >
               <Field label={t("cert_name")} value={name} onValue={setName} placeholder={seen.chain[0]?.names[0] ?? ""} help={t("cert_name_help")} />
+              <GroupSelect value={group} set={setGroup} />
               {seen.key && pem.includes("ENCRYPTED") && <Field label={t("key_password")} value={password} onValue={setPassword} type="password" auto="new-password" />}
               <div class="actions end">
                 <button type="button" onClick={clear}>

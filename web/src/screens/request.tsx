@@ -8,6 +8,7 @@ import { useDraft, useGet, useTitle } from "../lib/hooks";
 import { A } from "../lib/router";
 import { Empty, Facts, Fault, Field, Head, Loading, Panel, Select } from "../ui/basic";
 import { Fields, outgoing, useTypes, type Values } from "../ui/form";
+import { GroupSelect } from "../ui/group";
 import { JobView, useJob } from "../ui/job";
 import { ChallengeForm, PolicyForm, firstPolicy, keyChoices, policyOut, type PolicyValues } from "./policy";
 
@@ -17,6 +18,7 @@ interface Draft {
   ca: string;
   challenge: Values;
   key: string;
+  group?: string;
   policy: PolicyValues;
   places: { target: string; place: Values }[];
   idem: string;
@@ -33,7 +35,7 @@ interface Checked {
 }
 
 function body(d: Draft): Values {
-  return { names: splitNames(d.names), ...(d.name.trim() ? { name: d.name.trim() } : {}), ca: d.ca, key: d.key, challenge: d.challenge, policy: policyOut(d.policy) };
+  return { names: splitNames(d.names), ...(d.name.trim() ? { name: d.name.trim() } : {}), ca: d.ca, key: d.key, challenge: d.challenge, policy: policyOut(d.policy), ...(d.group ? { group: d.group } : {}) };
 }
 
 /** The server's own checks over what is typed, a moment after the last key. */
@@ -149,6 +151,7 @@ export function RequestScreen(): JSX.Element {
         {at === 3 && (
           <>
             <Select label={t("key")} value={d.key} of={keyChoices} onValue={(v) => set({ ...d, key: v })} help={t("key_help")} />
+            <GroupSelect value={d.group ?? ""} set={(v) => set({ ...d, group: v })} />
             <PolicyForm p={d.policy} set={(v) => set({ ...d, policy: v })} />
             <Fault error={faultAt === 3 ? fault : null} />
           </>

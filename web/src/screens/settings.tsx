@@ -1,12 +1,13 @@
 // 設定: people, groups, licence, backups, logs, tokens, the system.
-import type { ComponentChildren, JSX } from "preact";
+import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { ApiError, download, type Page } from "../lib/api";
+import { ApiError, call, type ErrorBody } from "../lib/api";
 import { dateTime, duration, t, word, type Key } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { isAdmin } from "../lib/role";
 import { A } from "../lib/router";
-import { Empty, Facts, Fault, Field, Head, Loading, Panel, State, When } from "../ui/basic";
+import { Facts, Fault, Field, Head, Loading, Panel, Select, State, faultText, toast } from "../ui/basic";
+import { BackupPanel, LevelsPanel, LogsPanel } from "./keeping";
 import { GroupScreen, GroupsPanel } from "./groups";
 import { LicencePanel } from "./licence";
 import { TokensPanel } from "./tokens";
@@ -32,7 +33,13 @@ export function SettingsScreen({ path }: { path: string[] }): JSX.Element {
     groups: () => (path[1] ? <GroupScreen key={path[1]} id={path[1]} /> : <GroupsPanel />),
     licence: () => <LicencePanel />,
     backup: () => <BackupPanel />,
-    logs: () => <LogsPanel />,
+    logs: () => (
+      <>
+        <LogsPanel />
+        <LevelsPanel />
+        <SyslogPanel />
+      </>
+    ),
     tokens: () => <TokensPanel />,
     system: () => <SystemPanel />,
   };
@@ -117,81 +124,55 @@ function SystemPanel(): JSX.Element {
   );
 }
 
-/** A part whose routes this server does not have says how it is done instead. */
-function Missing({ title, command, children }: { title: string; command: string; children: ComponentChildren }): JSX.Element {
-  return (
-    <Panel title={title} id="part">
-      <p>{children}</p>
-      <p>
-        <code class="command">{command}</code>
-      </p>
-    </Panel>
-  );
-}
 const absent = (x: unknown): boolean => x instanceof ApiError && x.status === 404;
 
-interface Backup {
-  id: number;
-  at?: string;
-  created?: string;
-  name?: string;
-  path?: string;
-  size?: number;
-  state?: string;
+interface Syslog {
+  on: boolean;
+  settings: { host?: string; port?: number; security?: string } | null;
+  sent: number;
+  behind: number;
+  error: ErrorBody | null;
 }
 
-function BackupPanel(): JSX.Element {
-  const list = useGet<Page<Backup>>("/backups", ["backup", "job"]);
-  if (absent(list.error))
-    return (
-      <Missing title={t("backup")} command="inro backup FILE">
-        {t("backup_by_command")}
-      </Missing>
-    );
-  if (!list.value) return list.error ? <Fault error={list.error} /> : <Loading />;
-  return (
-    <Panel title={t("backup")} id="backup">
-      {list.value.items.length === 0 && <Empty title={t("backup_none")}>{t("backup_by_command")}</Empty>}
-      <ul class="lines">
-        {list.value.items.map((b) => (
-          <li key={b.id}>
-            {b.state && <State of={b.state} />} <When at={b.at ?? b.created ?? null} time /> <span class="mono small">{b.path ?? b.name}</span>
-          </li>
-        ))}
-      </ul>
-    </Panel>
-  );
-}
-
-/** ログ出力: a time range as one archive. */
-function LogsPanel(): JSX.Element {
-  const local = (ms: number): string => new Date(ms - new Date(ms).getTimezoneOffset() * 60000).toISOString().slice(0, 16);
-  const [from, setFrom] = useState(local(Date.now() - 86400000));
-  const [to, setTo] = useState(local(Date.now()));
+function SyslogPanel(): JSX.Element | null {
+  const s = useGet<Syslog>("/settings/syslog", []);
+  const [host, setHost] = useState<string | null>(null);
+  const [port, setPort] = useState<string | null>(null);
+  const [security, setSecurity] = useState<string | null>(null);
   const [error, setError] = useState<unknown>(null);
-  if (absent(error))
-    return (
-      <Missing title={t("logs")} command="inro support-bundle FILE">
-        {t("logs_by_command")}
-      </Missing>
-    );
-  const run = (e: Event): void => {
-    e.preventDefault();
+  if (!s.value) return absent(s.error) ? null : s.error ? <Fault error={s.error} /> : <Loading />;
+  const v = s.value;
+  const sec = security ?? v.settings?.security ?? "tls";
+  const run = (method: string, body?: unknown): void => {
     setError(null);
-    const q = `from=${encodeURIComponent(new Date(from).toISOString())}&to=${encodeURIComponent(new Date(to).toISOString())}`;
-    download(`/logs?${q}`, `inro-logs-${from.slice(0, 10)}.tar.gz`).catch(setError);
+    call(method, "/settings/syslog", body).then(() => {
+      toast(t("saved"));
+      void s.reload();
+    }, setError);
   };
   return (
-    <Panel title={t("logs")} id="logs">
-      <p class="lead">{t("logs_text")}</p>
-      <form onSubmit={run} class="range">
-        <Field label={t("from")} value={from} onValue={setFrom} type="datetime-local" required />
-        <Field label={t("to")} value={to} onValue={setTo} type="datetime-local" required />
-        <Fault error={error} />
+    <Panel title={t("syslog")} id="syslog" side={v.on && <button onClick={() => run("DELETE")}>{t("syslog_off")}</button>}>
+      <p class="lead">{t("syslog_text")}</p>
+      {v.on && (
+        <p>
+          <State of={v.error ? "failed" : "active"} /> {t("syslog_now", v.sent, v.behind)} {v.error && <span class="bad-text">{faultText(v.error)}</span>}
+        </p>
+      )}
+      <form
+        class="form-row"
+        onSubmit={(e) => {
+          e.preventDefault();
+          run("PUT", { host: (host ?? v.settings?.host ?? "").trim(), port: Number(port ?? v.settings?.port ?? 6514), security: sec });
+        }}
+      >
+        <Field label={t("syslog_host")} value={host ?? v.settings?.host ?? ""} onValue={setHost} required />
+        <Field label={t("syslog_port")} value={port ?? String(v.settings?.port ?? 6514)} onValue={setPort} type="number" required />
+        <Select label={t("syslog_security")} value={sec} of={[["tls", "TLS"], ["plain", t("no_encryption")]]} onValue={setSecurity} />
         <div class="actions">
-          <button class="primary">{t("download")}</button>
+          <button>{t("save")}</button>
         </div>
       </form>
+      <Fault error={error} />
     </Panel>
   );
 }

@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Session } from "../lib/api";
 import { getLang, setLang, t, word, type Key } from "../lib/i18n";
-import { useKept } from "../lib/hooks";
+import { useGet, useKept } from "../lib/hooks";
 import { linkUp, onLink } from "../lib/live";
 import { canOperate, isAdmin, setRole } from "../lib/role";
 import { A, go, usePlace, type Place } from "../lib/router";
@@ -26,6 +26,7 @@ import { ReportScreen } from "./report";
 import { RequestScreen } from "./request";
 import { SettingsScreen } from "./settings";
 import { Seal } from "./signin";
+import { VendorScreen } from "./vendor";
 import { EndpointScreen, WatchScreen } from "./watch";
 
 interface Item {
@@ -47,6 +48,8 @@ const nav: Item[] = [
   { at: "/audit", key: "audit", icon: "audit", go: "l", may: isAdmin },
   { at: "/settings", key: "settings", icon: "settings", go: "s" },
 ];
+
+const vendorItem: Item = { at: "/vendor", key: "vendor", icon: "vendor", go: "v" };
 
 function screen(p: Place, session: Session, onSession: (s: Session) => void, redraw: () => void): JSX.Element {
   const [a, b] = p.path;
@@ -71,6 +74,8 @@ function screen(p: Place, session: Session, onSession: (s: Session) => void, red
       return <AuditScreen place={p} />;
     case "settings":
       return <SettingsScreen path={p.path.slice(1)} />;
+    case "vendor":
+      return <VendorScreen place={p} />;
     case "profile":
       return <ProfileScreen session={session} onSession={onSession} redraw={redraw} />;
     case "guide":
@@ -109,7 +114,8 @@ export function Shell({ session, onOut, onSession, redraw }: Props): JSX.Element
   const [help, setHelp] = useState(false);
   const [live, setLive] = useState<boolean | null>(linkUp() || null);
   const [narrow, setNarrow] = useKept("nav-narrow", false);
-  const items = nav.filter((i) => !i.may || i.may());
+  const desk = useGet<{ open: boolean }>(isAdmin() ? "/vendor" : null, []).value?.open === true;
+  const items = [...nav, ...(desk ? [vendorItem] : [])].filter((i) => !i.may || i.may());
   useEffect(() => onLink(setLive), []);
   useEffect(() => setOpen(false), [p]);
   useKeys(items, () => setPalette(true), () => setHelp(true));
@@ -184,6 +190,7 @@ function useCommands(items: Item[], lang: () => void, onOut: () => void, setHelp
         { text: t("target_add"), keys: "target add", run: () => go("/targets/new") },
         { text: t("ca_add"), keys: "ca add", run: () => go("/cas/new") },
         { text: t("notifier_add"), keys: "notifier add", run: () => go("/notify/new") },
+        { text: t("vendor"), keys: "vendor", run: () => go("/vendor") },
         { text: t("users"), keys: "users", run: () => go("/settings/users") },
       );
     const themes: [Theme, Key][] = [

@@ -10,6 +10,7 @@ import { cn } from "../pic/pics";
 import { Chip, Code, Empty, Facts, Fault, Field, Head, Loading, Panel, Select, State, When, faultText, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
 import { secsText } from "../ui/form";
+import { GroupSelect } from "../ui/group";
 import { useJob } from "../ui/job";
 import { Table, usePages, type Column } from "../ui/table";
 
@@ -107,6 +108,7 @@ function AddEndpoint({ cert, close }: { cert: string; close: () => void }): JSX.
   const [starttls, setStarttls] = useState("none");
   const [expect, setExpect] = useState(cert);
   const [every, setEvery] = useState("1h");
+  const [group, setGroup] = useState("");
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const save = async (e: Event): Promise<void> => {
@@ -122,6 +124,7 @@ function AddEndpoint({ cert, close }: { cert: string; close: () => void }): JSX.
         starttls,
         ...(expect ? { cert: expect } : {}),
         every,
+        ...(group ? { group } : {}),
       });
       toast(t("watch_added"));
       go(`/watch/${made.id}`);
@@ -135,6 +138,7 @@ function AddEndpoint({ cert, close }: { cert: string; close: () => void }): JSX.
       <form onSubmit={(e) => void save(e)}>
         <Field label={t("endpoint")} value={where} onValue={setWhere} placeholder="www.example.jp:443" help={t("endpoint_help")} required focus />
         <Select label={t("cert_expected")} value={expect} of={[["", t("none_expected")], ...certs.map((c): [string, string] => [String(c.id), c.name])]} onValue={setExpect} help={t("cert_expected_help")} />
+        <GroupSelect value={group} set={setGroup} />
         <details class="fold">
           <summary>{t("advanced")}</summary>
           <Field label="SNI" value={sni} onValue={setSni} help={t("sni_help")} />

@@ -227,7 +227,7 @@ function HeadCell<T>({ c, sort, onSort }: { c: Column<T>; sort?: string; onSort?
   return (
     <th
       scope="col"
-      class={`l${c.level ?? 1}${c.num ? " num" : ""}`}
+      class={`l${c.level ?? 1}${c.num ? " num" : ""}${c.head ? " wide-col" : ""}`}
       style={c.width ? { width: c.width } : undefined}
       aria-sort={on ? (down ? "descending" : "ascending") : undefined}
     >

@@ -1,0 +1,211 @@
+// バックアップ, the master key, ログ出力: what keeps an installation alive and what support asks for.
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import { call, download, type ErrorBody, type Job } from "../lib/api";
+import { t, word } from "../lib/i18n";
+import { useGet } from "../lib/hooks";
+import { Code, Facts, Fault, Field, Panel, Select, State, faultText, toast } from "../ui/basic";
+import { ask } from "../ui/dialog";
+import { JobView, useJob } from "../ui/job";
+
+export function BackupPanel(): JSX.Element {
+  const [first, setFirst] = useState("");
+  const [second, setSecond] = useState("");
+  const [error, setError] = useState<unknown>(null);
+  const [id, setId] = useState<number | null>(null);
+  const [job] = useJob(id);
+  const differ = second !== "" && first !== second;
+  const run = (e: Event): void => {
+    e.preventDefault();
+    setError(null);
+    call<{ job: Job }>("POST", "/backups", { passphrase: first }).then((a) => {
+      setFirst("");
+      setSecond("");
+      setId(a.job.id);
+    }, setError);
+  };
+  return (
+    <>
+      <Panel title={t("backup")} id="backup">
+        <p class="lead">{t("backup_text")}</p>
+        <form class="stack" onSubmit={run}>
+          <Field label={t("passphrase")} value={first} onValue={setFirst} type="password" auto="new-password" help={t("passphrase_help")} required />
+          <Field label={t("passphrase_again")} value={second} onValue={setSecond} type="password" auto="new-password" fault={differ ? t("not_same_passphrase") : null} required />
+          <Fault error={error} />
+          <div class="actions">
+            <button class="primary" disabled={!first || differ || !second}>
+              {t("backup_now")}
+            </button>
+          </div>
+        </form>
+        {job && <JobView job={job} />}
+        <p class="muted small">
+          {t("backup_by_command")} <code>inro backup FILE</code> <code>inro restore FILE</code>
+        </p>
+      </Panel>
+      <KeyPanel />
+    </>
+  );
+}
+
+interface Key {
+  sealed: boolean;
+  passphrase: boolean;
+  key_id: string | null;
+  keys: number;
+  reason: ErrorBody | null;
+}
+
+function KeyPanel(): JSX.Element {
+  const k = useGet<Key>("/system/key", ["system", "job"]);
+  const [now, setNow] = useState("");
+  const [next, setNext] = useState("");
+  const [error, setError] = useState<unknown>(null);
+  const v = k.value;
+  const done = (): void => {
+    setNow("");
+    setNext("");
+    toast(t("saved"));
+    void k.reload();
+  };
+  return (
+    <Panel
+      title={t("master_key")}
+      id="key"
+      side={
+        v &&
+        !v.sealed && (
+          <button
+            onClick={() =>
+              ask({
+                title: t("key_rotate_ask"),
+                body: <p>{t("key_rotate_text")}</p>,
+                action: t("key_rotate"),
+                run: async () => {
+                  await call("POST", "/system/key/rotate", now ? { current: now } : {});
+                  done();
+                },
+              })
+            }
+          >
+            {t("key_rotate")}
+          </button>
+        )
+      }
+    >
+      <Fault error={k.error} />
+      {v && (
+        <Facts
+          rows={[
+            [t("state"), <State of={v.sealed ? "sealed" : "active"} />],
+            [t("key_passphrase"), v.passphrase ? t("secret_set") : t("key_file_only")],
+            [t("key_id"), <Code text={v.key_id} short={24} />],
+            [t("key_count"), String(v.keys)],
+          ]}
+        />
+      )}
+      {v?.reason && <p class="bad-text">{faultText(v.reason)}</p>}
+      {v?.sealed ? (
+        <form
+          class="stack"
+          onSubmit={(e) => {
+            e.preventDefault();
+            setError(null);
+            call("POST", "/system/unseal", { passphrase: now }).then(done, setError);
+          }}
+        >
+          <Field label={t("key_passphrase")} value={now} onValue={setNow} type="password" auto="current-password" required />
+          <Fault error={error} />
+          <button class="primary">{t("unseal")}</button>
+        </form>
+      ) : (
+        <details class="fold">
+          <summary>{t("key_change")}</summary>
+          <form
+            class="stack"
+            onSubmit={(e) => {
+              e.preventDefault();
+              setError(null);
+              call("POST", "/system/key/passphrase", { ...(now ? { current: now } : {}), passphrase: next }).then(done, setError);
+            }}
+          >
+            {v?.passphrase && <Field label={t("key_now")} value={now} onValue={setNow} type="password" auto="current-password" required />}
+            <Field label={t("key_next")} value={next} onValue={setNext} type="password" auto="new-password" help={t("passphrase_help")} required />
+            <Fault error={error} />
+            <button>{t("key_change")}</button>
+          </form>
+        </details>
+      )}
+    </Panel>
+  );
+}
+
+/** ログ出力: a time range as one archive, and all that support asks for. */
+export function LogsPanel(): JSX.Element {
+  const local = (ms: number): string => new Date(ms - new Date(ms).getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+  const [from, setFrom] = useState(local(Date.now() - 86400000));
+  const [to, setTo] = useState(local(Date.now()));
+  const [event, setEvent] = useState("");
+  const [reproduce, setReproduce] = useState("");
+  const [error, setError] = useState<unknown>(null);
+  const range = (): string => `from=${encodeURIComponent(new Date(from).toISOString().replace(/\.\d+/, ""))}&to=${encodeURIComponent(new Date(to).toISOString().replace(/\.\d+/, ""))}`;
+  return (
+    <>
+      <Panel title={t("logs")} id="logs">
+        <p class="lead">{t("logs_text")}</p>
+        <form
+          class="range"
+          onSubmit={(e) => {
+            e.preventDefault();
+            setError(null);
+            download(`/logs?${range()}`, `inro-logs-${from.slice(0, 10)}.tar.gz`).catch(setError);
+          }}
+        >
+          <Field label={t("from")} value={from} onValue={setFrom} type="datetime-local" required />
+          <Field label={t("to")} value={to} onValue={setTo} type="datetime-local" required />
+          <div class="actions">
+            <button class="primary">{t("download")}</button>
+          </div>
+        </form>
+        <Fault error={error} />
+      </Panel>
+      <Panel title={t("support")} id="support">
+        <p class="lead">{t("support_text")}</p>
+        <form
+          class="stack"
+          onSubmit={(e) => {
+            e.preventDefault();
+            setError(null);
+            download(`/support-bundle?${range()}`, `inro-support-${to.slice(0, 10)}.tar.gz`, "POST", { ...(event.trim() ? { event } : {}), ...(reproduce.trim() ? { reproduce } : {}) }).catch(setError);
+          }}
+        >
+          <Field label={t("support_event")} value={event} onValue={setEvent} rows={3} />
+          <Field label={t("support_reproduce")} value={reproduce} onValue={setReproduce} rows={3} />
+          <button>{t("support_make")}</button>
+        </form>
+      </Panel>
+    </>
+  );
+}
+
+export function LevelsPanel(): JSX.Element {
+  const l = useGet<{ levels: Record<string, string> }>("/settings/log", []);
+  const [error, setError] = useState<unknown>(null);
+  return (
+    <Panel title={t("log_levels")} id="levels">
+      <p class="lead">{t("log_levels_text")}</p>
+      <Fault error={l.error ?? error} />
+      <div class="form-row">
+        {Object.entries(l.value?.levels ?? {}).map(([room, level]) => (
+          <Select
+            key={room}
+            label={room}
+            value={level}
+            of={["error", "warn", "info", "debug"].map((x) => [x, word("level." + x)])}
+            onValue={(v) => void call("PUT", "/settings/log", { room, level: v }).then(() => void l.reload(), setError)}
+          />
+        ))}
+      </div>
+    </Panel>
+  );
+}

@@ -1,0 +1,20 @@
+// Who owns it: the group whose people act on it and are told about it.
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { get, type Group, type Page } from "../lib/api";
+import { t } from "../lib/i18n";
+import { Select } from "./basic";
+
+export function GroupSelect({ value, set }: { value: string; set: (v: string) => void }): JSX.Element | null {
+  const [names, setNames] = useState<string[]>([]);
+  useEffect(() => {
+    get<Page<Group>>("/groups").then(
+      (p) => setNames(p.items.map((g) => g.name)),
+      () => undefined,
+    );
+  }, []);
+  if (names.length === 0) return null;
+  const of: [string, string][] = [["", t("no_group")], ...names.map((n): [string, string] => [n, n])];
+  if (value && !names.includes(value)) of.push([value, value]);
+  return <Select label={t("owner_group")} value={value} of={of} onValue={set} help={t("owner_group_help")} />;
+}
