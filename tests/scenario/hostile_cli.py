@@ -138,6 +138,10 @@ def configuration(box):
     out = run(i.binary, "serve", data=f"{box.folder}/empty")
     told.must(out.returncode == 4 and "inro init" in out.stderr, f"no installation: {out.returncode} {out.stderr}")
     told.must(not os.path.exists(f"{box.folder}/empty"), "a folder was made")
+    os.remove(f"{i.data}/inro.db")
+    for lang, word in (("en", "missing or empty"), ("ja", "空です")):
+        out = run(i.binary, "serve", data=i.data, lang=lang)
+        told.must(out.returncode == 4 and word in out.stderr, f"a lost store ({lang}): {out.returncode} {out.stderr}")
     told.end()
     shutil.rmtree(i.folder)
 
