@@ -41,7 +41,8 @@ class Postgres(Part):
             self.proc = subprocess.Popen([f"{self.bin}/postgres", "-D", self.data, "-k", self.home, "-c",
                                           "listen_addresses=", "-c", "shared_buffers=16MB"], stdout=log, stderr=log,
                                          stdin=subprocess.DEVNULL, cwd=self.home, start_new_session=True, **self.run_as)
-        wait_for("PostgreSQL", lambda: self.check_alive() and os.path.exists(f"{self.home}/.s.PGSQL.5432"), 20)
+        wait_for("PostgreSQL", lambda: self.check_alive() and subprocess.run(
+            [f"{self.bin}/pg_isready", "-q", "-h", self.home]).returncode == 0, 20)
 
     def halt(self):
         """Fast shutdown: connections are cut, the data is whole."""
