@@ -301,8 +301,6 @@ static enum rc look(struct upgrade *u, int64_t *ret_found, struct err *err)
         return no_store(u->c, err);
     TRY(store_open(u->c->database, &s, err));
     enum rc rc = store_version(s, ret_found, &u->to, err);
-    if (rc == RC_OK && *ret_found == 0)
-        rc = no_store(u->c, err);
     if (rc == RC_OK && *ret_found > u->to)
         rc = store_migrate(s, NULL, NULL, err); /* refused as newer */
     store_close(s);
