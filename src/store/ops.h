@@ -54,7 +54,9 @@ MUST enum rc db_id_floors(struct db *db, struct arena *a, struct id_floor_list *
  * floors is NULL, leave `gap` ids out. */
 MUST enum rc db_ids_raise(struct db *db, const struct id_floor_list *floors, int64_t gap,
                           struct err *err);
-/* Nobody is signed in and nothing runs: sessions removed, leases of jobs given back. */
+/* Nobody is signed in and nothing runs: sessions removed, leases of jobs given back. Roll-outs and
+ * revocations that were open are over: they might put something older over what came later. What
+ * is served is looked at first of all. */
 MUST enum rc db_quiesce(struct db *db, int64_t now, struct err *err);
 /* An audit record with an id that leaves a gap: only for "system.restore". */
 MUST enum rc db_audit_add_after(struct db *db, struct audit *a, int64_t after, struct err *err);

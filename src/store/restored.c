@@ -140,8 +140,16 @@ enum rc db_quiesce(struct db *db, int64_t now, struct err *err)
 {
     TRY(db_query(db, "DELETE FROM app_session", NULL, 0, NULL, NULL, NULL, err));
     TRY(db_query(db, "DELETE FROM challenge", NULL, 0, NULL, NULL, NULL, err));
-    return db_query(db,
-                    "UPDATE job SET state = 0, lease_owner = NULL, lease_until = 0, "
-                    "lease_no = lease_no + 1, run_at = ?1 WHERE state = 1",
-                    ARGS(I(now)), NULL, NULL, NULL, err);
+    TRY(db_query(db,
+                 "UPDATE job SET state = 5, finished = ?1, updated = ?1, lease_owner = NULL, "
+                 "lease_until = 0, lease_no = lease_no + 1 "
+                 "WHERE kind IN ('deploy', 'revoke') AND state IN (0, 1, 4)",
+                 ARGS(I(now)), NULL, NULL, NULL, err));
+    TRY(db_query(db, "UPDATE deployment SET state = 2, updated = ?1 WHERE state = 0", ARGS(I(now)),
+                 NULL, NULL, NULL, err));
+    TRY(db_query(db,
+                 "UPDATE job SET state = 0, lease_owner = NULL, lease_until = 0, "
+                 "lease_no = lease_no + 1, run_at = ?1 WHERE state = 1",
+                 ARGS(I(now)), NULL, NULL, NULL, err));
+    return db_query(db, "UPDATE endpoint SET next_at = ?1", ARGS(I(now)), NULL, NULL, NULL, err);
 }

@@ -671,9 +671,43 @@ def doctor_says_what_to_do(box):
     check("stopped is told with the way out", any(f["id"] == "doctor.stopped" for f in got["findings"]), got)
 
 
+def restored_state_does_not_put_older_over_newer(box):
+    """F38: targets serve what came after the backup; it is seen as drift while held, and stays until there is something newer."""
+    from rig import Nginx, self_signed, served
+    p = secret(box, "pass", PASS)
+    name = "a.example.test"
+    i = with_ca(box, certs=(name,))
+    crt, key = self_signed(f"{box.folder}/site", "site", f"DNS:{name}")
+    port = free_port("127.0.0.7")
+    web = box.rig.add(Nginx(f"{box.folder}/nginx", "127.0.0.7", port, {name: (crt, key)}))
+    i.cli("target", "add", "web", "--type", "nginx", "--via", "local", "--test-command", web.test_command,
+          "--reload-command", web.reload_command)
+    i.cli("bind", name, "web", "--cert-path", crt, "--key-path", key, "--verify", f"127.0.0.7:{port}", "--sni", name)
+    i.cli("deploy", name, "--wait")
+    i.cli("watch", "add", f"127.0.0.7:{port}", "--sni", name, "--cert", name)
+    first = served("127.0.0.7", port, name)[0]
+    file = f"{box.folder}/one.backup"
+    backup(i, file, p)
+    i.cli("cert", "renew", name, "--wait")
+    wait_for("the second is served", lambda: served("127.0.0.7", port, name)[0] != first, 30)
+    second = served("127.0.0.7", port, name)[0]
+    i.stop()
+    restore(box, i.data, file, p)
+    i.start()
+    wait_for("drift is seen while held", lambda: [e for e in i.get("watch", "list")["items"] if e["state"] == "drift"], 40, 0.5)
+    check("held", i.get("system")["hold"] == "restored")
+    i.cli("confirm-restore")
+    time.sleep(4)
+    check("nothing older is put over it", served("127.0.0.7", port, name)[0] == second)
+    i.cli("cert", "renew", name, "--wait")
+    wait_for("a third takes its place", lambda: served("127.0.0.7", port, name)[0] not in (first, second), 40)
+    check("sound", i.cli("check")[0] == 0)
+
+
 TESTS = [new_machine_with_the_passphrase_alone, every_bad_backup_is_refused_and_nothing_changes,
          old_backup_says_what_is_lost, copy_beside_the_living_original_changes_nothing,
          scheduled_backups_keep_a_number_on_disk_and_over_sftp, killed_backups_and_restores, sealed_start_and_unseal,
          rotation_moves_everything_and_survives_kills, upgrade_in_place, upgrade_killed_at_each_step,
          gui_pair_that_cannot_be_used, flipped_bytes_are_found_and_never_deployed, read_only_and_out_of_inodes,
-         a_lost_database_is_not_made_anew, doctor_says_what_to_do]
+         a_lost_database_is_not_made_anew, doctor_says_what_to_do,
+         restored_state_does_not_put_older_over_newer]
