@@ -132,6 +132,11 @@ static enum rc be_user(struct request *r, struct db *db, int64_t user_id, const 
     return r->actor ? RC_OK : NOMEM(err);
 }
 
+bool session_over(const struct session *s, int64_t now)
+{
+    return s->expires <= now || s->last_seen + idle_max <= now;
+}
+
 static enum rc load_session(struct request *r, struct db *db, const char *hash, bool *ret_touch,
                             struct err *err)
 {
@@ -141,7 +146,7 @@ static enum rc load_session(struct request *r, struct db *db, const char *hash, 
     enum rc rc = db_session_get(db, hash, r->a, &s, &none);
     if (rc == RC_NOT_FOUND)
         return RC_OK;
-    if (rc == RC_OK && (s.expires <= r->now || s.last_seen + idle_max <= r->now))
+    if (rc == RC_OK && session_over(&s, r->now))
         return RC_OK;
     if (rc != RC_OK) {
         if (err)

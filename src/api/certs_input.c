@@ -93,6 +93,20 @@ static enum rc ca_can(const struct conn_head *ca, const struct needs *needs, str
     return m ? refuse(err, "names", FAIL(err, RC_INPUT, BLAME_INPUT, m)) : RC_OK;
 }
 
+/* A certificate's own challenge has no place in the vault: secrets belong to connectors. */
+static enum rc no_secret(void *ctx, const char *field, struct str clear, struct arena *a,
+                         const char **ret, struct err *err)
+{
+    (void)ctx, (void)clear, (void)a, (void)ret;
+    return FAIL(err, RC_INPUT, BLAME_INPUT,
+                MSG("api.challenge_secret",
+                    "a challenge cannot hold a secret ({0}); use one of this machine",
+                    "チャレンジに秘密情報（{0}）は設定できません。本サーバー上の方法を"
+                    "使ってください"),
+                field);
+}
+static const struct secret_sink no_secrets = {no_secret, NULL};
+
 /* {"type":"http-01", ...the solver's settings} as given -> as stored. */
 static enum rc read_challenge(struct request *r, const struct conn_head *ca,
                               const struct needs *needs, const char **ret, struct err *err)
@@ -131,7 +145,7 @@ static enum rc read_challenge(struct request *r, const struct conn_head *ca,
     void *s = arena_alloc(r->a, ops->head.settings_size);
     if (!s)
         return NOMEM(err);
-    enum rc rc = schema_decode(ops->head.fields, settings, NULL, NULL, r->a, s, err);
+    enum rc rc = schema_decode(ops->head.fields, settings, NULL, &no_secrets, r->a, s, err);
     if (rc != RC_OK)
         return refuse(err, "challenge", rc);
     const char *text;

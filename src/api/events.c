@@ -154,7 +154,7 @@ static enum rc still_held(struct db *db, const struct held *h, int64_t now, stru
             return auth_denied(err);
     } else {
         TRY(db_session_get(db, h->session, a, &s, err));
-        if (s.expires <= now)
+        if (session_over(&s, now))
             return auth_denied(err);
     }
     TRY(db_user_get(db, h->user_id, a, &u, err));

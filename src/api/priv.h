@@ -114,6 +114,8 @@ bool role_allows(const char *role, enum perm perm);
 /* The weaker of the two. */
 const char *role_weaker(const char *a, const char *b);
 void session_hash(const char *cookie, char ret[65]);
+/* Past its end, or unused for too long. */
+bool session_over(const struct session *s, int64_t now);
 
 /* delays.c: waiting after failures, per login and address */
 struct delays *delays_create(void);

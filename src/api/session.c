@@ -13,7 +13,7 @@
 
 enum { SHOWN_ID = 16 };
 
-static const int64_t session_max = 12 * 3600 * USEC_PER_SEC, idle_max = 30 * 60 * USEC_PER_SEC;
+static const int64_t session_max = 12 * 3600 * USEC_PER_SEC;
 
 struct sign_in {
     const char *login, *password, *code;
@@ -307,7 +307,7 @@ static enum rc run_sessions(struct request *r, struct err *err)
     for (size_t i = 0; i < list.n; i++) {
         const struct session *s = &list.v[i];
         struct user u = {0};
-        if (s->last_seen + idle_max <= r->now)
+        if (session_over(s, r->now))
             continue;
         TRY(db_user_get(r->db, s->user_id, r->a, &u, err));
         jw_object(&r->w);

@@ -40,6 +40,16 @@ void view_page_end(struct json_writer *w, int64_t next)
     jw_end_object(w);
 }
 
+static bool is_connector(struct str kind)
+{
+    if (str_eq(kind, STR("connector")))
+        return true;
+    for (enum conn_kind k = CONN_CA; k < CONN_KINDS; k++)
+        if (str_eqs(kind, conn_kind_name(k)))
+            return true;
+    return false;
+}
+
 /* A record's name in a transaction of its own when the handler has none (long polls). */
 static enum rc subject_name(struct request *r, struct db *db, const char *subject, const char **ret)
 {
@@ -57,7 +67,13 @@ static enum rc subject_name(struct request *r, struct db *db, const char *subjec
         struct endpoint e;
         TRY(db_endpoint_get(db, id, r->a, &e, &none));
         *ret = arena_printf(r->a, "%s:%lld", e.host, (long long)e.port);
-    } else {
+    } else if (str_eq(kind, STR("version"))) {
+        struct cert_version v;
+        struct cert c;
+        TRY(db_version_get(db, id, r->a, &v, &none));
+        TRY(db_cert_get(db, v.cert_id, r->a, &c, &none));
+        *ret = c.name;
+    } else if (is_connector(kind)) {
         struct connector c;
         TRY(db_connector_get(db, id, r->a, &c, &none));
         *ret = c.name;

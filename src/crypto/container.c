@@ -289,7 +289,7 @@ static enum rc read_der(struct reader *r, struct str in, struct err *err)
     enum rc rc = RC_UNSUPPORTED;
     X509 *x = d2i_X509(NULL, &q, (long)in.n);
     if (x) {
-        r->ret->kind = "der";
+        r->ret->kind = "DER";
         rc = q == end ? add_cert(r, x, err) : stray(err, q, in);
         X509_free(x);
         return rc;
@@ -315,7 +315,7 @@ static enum rc read_der(struct reader *r, struct str in, struct err *err)
 static enum rc read_pem(struct reader *r, struct str in, struct buf *out_secret, struct err *err)
 {
     static const char mark[] = "-----BEGIN PKCS7-----";
-    r->ret->kind = "pem";
+    r->ret->kind = "PEM";
     if (!memmem(in.p, in.n, mark, sizeof mark - 1)) {
         buf_addstr(out_secret, in);
         return buf_ok(out_secret, err);

@@ -17,9 +17,9 @@ enum {
 };
 
 struct container {
-    const char *kind; /* "pem", "der", "pkcs7", "pkcs12" */
+    const char *kind; /* "PEM", "DER", "PKCS#7", "PKCS#12" */
     bool weak;        /* RC2 or single-DES kind of encryption */
-    size_t keys;      /* key blocks in the text */
+    size_t keys;      /* key blocks taken out of the file; 0 for PEM, which passes */
 };
 
 /*

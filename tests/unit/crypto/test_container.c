@@ -223,7 +223,7 @@ static void pkcs7_and_der_round_trip(void **state)
     assert_memory_equal(got.v[0].sha256, chain.v[0].sha256, 32);
     buf_clear(&pem);
     OK(container_read(buf_str(&der), NULL, &pem, &c, NULL));
-    assert_string_equal(c.kind, "der");
+    assert_string_equal(c.kind, "DER");
     OK(pkcs7_write(&none, &empty, NULL));
     assert_int_equal(container_read(buf_str(&empty), NULL, &pem, &c, &err), RC_INPUT);
     assert_string_equal(err.id, "crypto.pkcs7.empty");
