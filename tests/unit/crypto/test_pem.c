@@ -198,6 +198,31 @@ static void failing_memory_leaks_nothing(void **state)
     assert_true(done);
 }
 
+static void a_pure_chain_has_nothing_else_in_it(void **state)
+{
+    UNUSED(state);
+    AUTO(buf) struct buf pem = BUF(16384);
+    cert_to_pem(rig_der(&leaf), &pem);
+    buf_adds(&pem, " \r\n\n");
+    cert_to_pem(rig_der(&root), &pem);
+    assert_int_equal(pem_pure_certs(buf_str(&pem)), 2);
+    assert_int_equal(pem_pure_certs((struct str){pem.p, pem.len - 40}), 0); /* cut */
+    assert_int_equal(pem_pure_certs(STR("")), 0);
+    assert_int_equal(pem_pure_certs(STR("<html>")), 0);
+    const char *const around[][2] = {{"<pre>\n", ""}, {"", "</pre>\n"}, {"Subject: x\n", ""}};
+    for (size_t i = 0; i < COUNT_OF(around); i++) {
+        AUTO(buf) struct buf b = BUF(16384);
+        buf_adds(&b, around[i][0]);
+        buf_addstr(&b, buf_str(&pem));
+        buf_adds(&b, around[i][1]);
+        assert_int_equal(pem_pure_certs(buf_str(&b)), 0);
+    }
+    AUTO(buf) struct buf other = BUF(16384);
+    buf_addstr(&other, buf_str(&pem));
+    buf_adds(&other, "-----BEGIN X-----\nAAAA\n-----END X-----\n");
+    assert_int_equal(pem_pure_certs(buf_str(&other)), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +230,7 @@ int main(void)
         cmocka_unit_test(the_ways_people_store_it_are_accepted),
         cmocka_unit_test(other_blocks_are_skipped_or_refused_by_wish),
         cmocka_unit_test(what_was_cut_off_is_not_a_shorter_chain),
+        cmocka_unit_test(a_pure_chain_has_nothing_else_in_it),
         cmocka_unit_test(bad_content_names_its_block),
         cmocka_unit_test(a_hundred_blocks_and_one_more),
         cmocka_unit_test(a_megabyte_and_one_byte_more),
