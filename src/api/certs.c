@@ -137,7 +137,8 @@ static enum rc run_update(struct request *r, struct err *err)
                           .name = in->name ? in->name : c.name,
                           .ca = ca_name,
                           .key = in->key ? in->key : c.key_alg,
-                          .group = in->group};
+                          .group = in->group,
+                          .organisation = in->organisation};
     struct cert n = c;
     TRY(cert_from_input(r, &all, &n, err));
     if (!json_get(r->body, "challenge") && c.challenge)
@@ -319,6 +320,8 @@ static const struct field update_fields[] = {
     FIELD_STR(struct cert_in, ca, .max = 128, .label = {"CA account", "認証局設定"}),
     FIELD_STR(struct cert_in, key, .max = 16, .label = {"Key", "鍵"}),
     FIELD_STR(struct cert_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
+    FIELD_STR(struct cert_in, organisation, .max = 128,
+              .label = {"Organisation in the subject", "サブジェクトの組織"}),
     FIELD_INT(struct cert_in, revision, .min = 1, .max = INT64_MAX, .label = {"Revision", "版数"}),
     FIELD_END};
 

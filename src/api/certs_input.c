@@ -37,6 +37,8 @@ const struct field cert_fields[] = {
               .label = {"CA account", "認証局設定"}),
     FIELD_ENUM(struct cert_in, key, .dflt = "ec256", .choices = keys, .label = {"Key", "鍵"}),
     FIELD_STR(struct cert_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
+    FIELD_STR(struct cert_in, organisation, .max = 128,
+              .label = {"Organisation in the subject", "サブジェクトの組織"}),
     FIELD_BOOL(struct cert_in, request, .dflt = "true",
                .label = {"Apply at once", "すぐに申請する"}),
     FIELD_END};
@@ -185,6 +187,26 @@ static enum rc read_policy(struct request *r, const struct conn_head *ca, const 
     return encode_text(r, policy_fields, &p, SCHEMA_STORED, ret, err);
 }
 
+/* "organisation": its name or number; null takes it away, absent keeps what is there. */
+static enum rc read_organisation(struct request *r, const char *ref, struct cert *c,
+                                 struct err *err)
+{
+    struct organisation o;
+    if (!ref) {
+        c->organisation_id = json_get(r->body, "organisation") ? 0 : c->organisation_id;
+        return RC_OK;
+    }
+    enum rc rc = find_org(r, ref, &o, err);
+    if (rc == RC_NOT_FOUND) {
+        err->rc = RC_INPUT;
+        rc = RC_INPUT;
+    }
+    if (rc != RC_OK)
+        return refuse(err, "organisation", rc);
+    c->organisation_id = o.id;
+    return RC_OK;
+}
+
 enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert *c,
                         struct err *err)
 {
@@ -207,6 +229,7 @@ enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert
     TRY(read_challenge(r, head, &needs, &c->challenge, err));
     TRY(read_policy(r, head, &c->policy, err));
     TRY(group_from_input(r, in->group, c->group_id, &c->group_id, err));
+    TRY(read_organisation(r, in->organisation, c, err));
     c->ca_id = ca.id;
     c->key_alg = in->key;
     c->name = in->name ? in->name : c->names.v[0];

@@ -9,6 +9,7 @@
 #include "codec/name.h"
 #include "crypto/digest.h"
 #include "job/licence.h"
+#include "model/organisation.h"
 
 struct connector_in {
     const char *name, *type, *group;
@@ -368,6 +369,19 @@ static void view_type(struct request *r, enum conn_kind kind, const struct conn_
     jw_end_object(&r->w);
 }
 
+/* Forms that are no connector's. */
+static const struct conn_head org_forms[] = {
+    {.id = "organisation",
+     .name = {"Organisation", "組織"},
+     .about = {"What OV and EV applications ask of the applicant",
+               "OV・EV 申請で求められる組織情報"},
+     .fields = organisation_fields},
+    {.id = "contact",
+     .name = {"Contact", "担当者"},
+     .about = {"A person who answers for the organisation", "組織の担当者"},
+     .fields = contact_fields},
+};
+
 static enum rc schema_kind(struct request *r, enum conn_kind *ret, struct err *err)
 {
     *ret = kind_of_name(r->params[0]);
@@ -381,11 +395,17 @@ static enum rc schema_kind(struct request *r, enum conn_kind *ret, struct err *e
 static enum rc run_schema(struct request *r, struct err *err)
 {
     enum conn_kind kind;
-    TRY(schema_kind(r, &kind, err));
+    bool org = strcmp(r->params[0], "org") == 0;
+    if (org)
+        kind = CONN_KINDS;
+    else
+        TRY(schema_kind(r, &kind, err));
     jw_object(&r->w);
     jw_key(&r->w, "items");
     jw_array(&r->w);
-    for (size_t i = 0; i < registry_count(kind); i++)
+    for (size_t i = 0; org && i < COUNT_OF(org_forms); i++)
+        view_type(r, kind, &org_forms[i]);
+    for (size_t i = 0; !org && i < registry_count(kind); i++)
         view_type(r, kind, registry_at(kind, i));
     jw_end_array(&r->w);
     jw_end_object(&r->w);

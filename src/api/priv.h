@@ -148,6 +148,11 @@ MUST enum rc group_from_input(struct request *r, const char *ref, int64_t dflt, 
                               struct err *err);
 /* "group": its name, "group_id": its number; both null without one. */
 void view_group_of(struct request *r, int64_t group_id);
+/* orgs.c */
+MUST enum rc find_org(struct request *r, const char *ref, struct organisation *ret,
+                      struct err *err);
+/* "organisation": its name, "organisation_id": its number; both null without one. */
+void view_org_of(struct request *r, int64_t id);
 void jw_id(struct json_writer *w, const char *key, int64_t id); /* 0 writes null */
 
 /* audit.c */
@@ -225,7 +230,7 @@ MUST enum rc cert_state(struct request *r, const struct cert *c, enum cert_healt
 /* certs_input.c */
 struct cert_in {
     struct str_list names;
-    const char *name, *ca, *key, *group;
+    const char *name, *ca, *key, *group, *organisation;
     bool request;
     int64_t revision;
 };

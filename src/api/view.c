@@ -291,6 +291,7 @@ static void view_head(struct request *r, const struct cert *c, const struct cert
     jw_end_array(w);
     jw_kstr(w, "ca", f->ca.name);
     view_group_of(r, c->group_id);
+    view_org_of(r, c->organisation_id);
     jw_kstr(w, "key", c->key_alg);
     jw_kstr(w, "health", cert_health_name(f->health));
     jw_ktime(w, "not_before", f->current.not_before);

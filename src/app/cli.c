@@ -103,6 +103,7 @@ static const struct cli_command commands[] = {
              {"challenge", "TYPE", {"http-01 ...", "検証方法"}},
              {"validity", "TIME", {"90s 12h 47d", "有効期間"}},
              {"name", "N", {"name in Inro", "管理名"}}, GROUP,
+             {"organisation", "O", {"organisation in the subject", "サブジェクトの組織"}},
              {"profile", "P", {"CA profile", "認証局プロファイル"}},
              {"batch", "FILE", {"one comma-separated name set per line", "1 行に 1 組の名前"}},
              WAIT),
@@ -367,9 +368,9 @@ const struct cli_command_set cli_set_main = {commands, COUNT_OF(commands)};
 
 const struct cli_command *cli_command_at(size_t i)
 {
-    static const struct cli_command_set *const sets[] = {&cli_set_local,  &cli_set_main,
-                                                         &cli_set_keep,   &cli_set_licence,
-                                                         &cli_set_people, &cli_set_vendor};
+    static const struct cli_command_set *const sets[] = {
+        &cli_set_local, &cli_set_main,   &cli_set_keep,  &cli_set_licence,
+        &cli_set_orgs,  &cli_set_people, &cli_set_vendor};
     for (size_t s = 0; s < COUNT_OF(sets); s++) {
         if (i < sets[s]->n)
             return &sets[s]->v[i];

@@ -61,6 +61,8 @@ static enum rc request_one(struct cli *c, struct str names, struct json **ret, s
         jw_kstr(&w, "key", cli_opt(c, "key"));
     if (cli_opt(c, "group"))
         jw_kstr(&w, "group", cli_opt(c, "group"));
+    if (cli_opt(c, "organisation"))
+        jw_kstr(&w, "organisation", cli_opt(c, "organisation"));
     if (cli_opt(c, "name") && !cli_opt(c, "batch"))
         jw_kstr(&w, "name", cli_opt(c, "name"));
     if (challenge) {

@@ -54,6 +54,8 @@ static void add_options(const struct cli_command *d, struct buf *b)
         for (size_t i = 0; strcmp(conn_kind_name(k), d->kind) == 0 && i < registry_count(k); i++)
             for (const struct field *f = registry_at(k, i)->fields; f->type != FIELD_T_END; f++)
                 add_setting(f, b);
+    for (const struct field *f = cli_org_fields(d); f && f->type != FIELD_T_END; f++)
+        add_setting(f, b);
 }
 
 static const char globals[] = "--data --server --token-file --ca-file --lang --json --help";

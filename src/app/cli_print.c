@@ -251,4 +251,6 @@ void cli_help(const char *lang, const struct cli_command *d, struct buf *out)
     }
     if (d->fields && d->kind)
         add_types(d, ja, out);
+    for (const struct field *f = cli_org_fields(d); f && f->type != FIELD_T_END; f++)
+        add_flag(f, ja, out);
 }

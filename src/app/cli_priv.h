@@ -53,12 +53,15 @@ struct cli_command_set {
     size_t n;
 };
 extern const struct cli_command_set cli_set_local, cli_set_main, cli_set_keep, cli_set_licence,
-    cli_set_people, cli_set_vendor;
+    cli_set_orgs, cli_set_people, cli_set_vendor;
 
 /* cli.c */
 const struct cli_command *cli_command_at(size_t i); /* NULL past the last */
 bool cli_ja(const struct cli *c);
 const char *cli_text(const struct cli *c, const struct l10n *t);
+
+/* cli_orgs.c */
+const struct field *cli_org_fields(const struct cli_command *d); /* NULL: not of this group */
 
 /* cli_args.c */
 MUST enum rc cli_parse(struct cli *c, int argc, char **argv, struct err *err);

@@ -233,6 +233,26 @@ static enum rc save_version(struct db *db, struct run *r, void *arg, struct err 
     return db_version_update(db, &is->version, err);
 }
 
+/* CN holds at most 64 characters (RFC 5280 ub-common-name); a longer name is in the SAN only. */
+static enum rc load_subject(struct run *r, const struct issue *is, struct subject *ret,
+                            struct err *err)
+{
+    enum { CN_MAX = 64 };
+    AUTO(db) struct db *db = NULL;
+    struct organisation o;
+    if (!is->cert.organisation_id)
+        return RC_OK;
+    TRY(store_read(r->e->o.store, &db, err));
+    TRY(db_organisation_get(db, is->cert.organisation_id, r->a, &o, err));
+    const char *cn = is->cert.names.v[0];
+    *ret = (struct subject){.common_name = strlen(cn) <= CN_MAX ? cn : NULL,
+                            .organization = o.legal_name,
+                            .locality = o.locality,
+                            .state = o.state,
+                            .country = o.country};
+    return RC_OK;
+}
+
 static enum rc make_csr(struct run *r, struct issue *is, const char *place, struct buf *der,
                         struct err *err)
 {
@@ -250,6 +270,7 @@ static enum rc make_csr(struct run *r, struct issue *is, const char *place, stru
     }
     s.dns = dns;
     s.ips = ips;
+    TRY(load_subject(r, is, &s.subject, err));
     s.must_staple = json_bool_or(is->policy, "must_staple", false);
     return vault_csr(r->w->vault, place, is->version.key_sealed, &s, der, err);
 }

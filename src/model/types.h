@@ -35,6 +35,7 @@ struct cert {
     int64_t renew_at;      /* planned; 0 = not planned */
     int64_t group_id;
     int64_t created, updated, revision;
+    int64_t organisation_id; /* whose subject its CSRs carry; 0 = none */
 };
 
 enum version_state {
@@ -178,6 +179,26 @@ struct group {
     const char *name, *about;
     const char *notify; /* JSON, see model/notify.h; NULL = as the installation */
     int64_t created, updated, revision;
+};
+
+/* An applicant, see model/organisation.h; *_ja as its register has it, the others in Latin letters.
+ */
+struct organisation {
+    int64_t id;
+    const char *name; /* in Inro; unique */
+    const char *legal_name, *legal_name_ja;
+    const char *duns, *registration; /* digits */
+    const char *category;            /* "private", "government", "business", "other" */
+    const char *country, *state, *state_ja, *locality, *locality_ja, *street, *street_ja;
+    const char *postal_code, *phone;
+    int64_t group_id; /* owner; 0 = the installation's: everybody may use it */
+    int64_t created, updated, revision;
+};
+
+struct contact { /* a person who answers for an organisation */
+    int64_t id, organisation_id;
+    const char *role; /* "organisation", "technical", "approver", "billing" */
+    const char *name, *name_ja, *title, *title_ja, *mail, *phone;
 };
 
 /* An API token: what its user may, cut down to a role and, if it names any, to groups. */

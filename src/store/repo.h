@@ -31,6 +31,8 @@ LIST_OF(user);
 LIST_OF(session);
 LIST_OF(group);
 LIST_OF(token);
+LIST_OF(organisation);
+LIST_OF(contact);
 LIST_OF(audit);
 LIST_OF(notice);
 LIST_OF(delivery);
@@ -224,6 +226,31 @@ MUST enum rc db_ledger_add(struct db *db, int64_t ca_id, const char *what, const
                            int64_t at, struct err *err);
 MUST enum rc db_ledger_count(struct db *db, int64_t ca_id, const char *what, const char *key,
                              int64_t since, int64_t *ret, int64_t *ret_oldest, struct err *err);
+
+/* organisations and their contacts: of one's groups, and the installation's to look at and use */
+MUST enum rc db_organisation_add(struct db *db, struct organisation *o, struct err *err);
+MUST enum rc db_organisation_get(struct db *db, int64_t id, struct arena *a,
+                                 struct organisation *ret, struct err *err);
+MUST enum rc db_organisation_find(struct db *db, const char *name, struct arena *a,
+                                  struct organisation *ret, struct err *err);
+MUST enum rc db_organisation_list(struct db *db, int64_t after, int limit, struct arena *a,
+                                  struct organisation_list *ret, struct err *err);
+/* RC_DENIED when it is not of a group of the transaction's. */
+MUST enum rc db_organisation_update(struct db *db, const struct organisation *o, struct err *err);
+/* RC_CONFLICT while a certificate names it; RC_DENIED as above. */
+MUST enum rc db_organisation_remove(struct db *db, int64_t id, struct err *err);
+/* How many certificates name it, whoever owns them. */
+MUST enum rc db_organisation_certs(struct db *db, int64_t id, int64_t *ret, struct err *err);
+/* A change of a contact is a change of its organisation (revision). RC_DENIED as above. */
+MUST enum rc db_contact_add(struct db *db, struct contact *c, int64_t now, struct err *err);
+MUST enum rc db_contact_get(struct db *db, int64_t id, struct arena *a, struct contact *ret,
+                            struct err *err);
+MUST enum rc db_contact_list(struct db *db, int64_t organisation_id, struct arena *a,
+                             struct contact_list *ret, struct err *err);
+MUST enum rc db_contact_update(struct db *db, const struct contact *c, int64_t now,
+                               struct err *err);
+MUST enum rc db_contact_remove(struct db *db, const struct contact *c, int64_t now,
+                               struct err *err);
 
 /* users and sessions */
 MUST enum rc db_user_add(struct db *db, struct user *u, struct err *err);

@@ -12,7 +12,7 @@
 MAP(cert, "certificate", "証明書", CI(cert, id), CT(cert, name), CN(cert, names), CR(cert, ca_id),
     CT(cert, key_alg), CT(cert, challenge), CT(cert, policy), CI(cert, current_id),
     CI(cert, renew_at), CI(cert, group_id), CI(cert, created), CI(cert, updated),
-    CI(cert, revision));
+    CI(cert, revision), CR(cert, organisation_id));
 
 MAP(cert_version, "certificate version", "証明書の版", CI(cert_version, id),
     CI(cert_version, cert_id), CE(cert_version, state), CT(cert_version, key_alg),
@@ -163,7 +163,7 @@ enum rc db_cert_update(struct db *db, const struct cert *c, struct err *err)
     TRY(db_change(db, STMT_CERT_UPDATE,
                   ARGS(I(c->id), I(c->revision), T(c->name), T(buf_cstr(&names)), REF(c->ca_id),
                        T(c->key_alg), T(c->challenge), T(c->policy), I(c->renew_at), I(c->group_id),
-                       I(c->updated)),
+                       I(c->updated), REF(c->organisation_id)),
                   STMT_CERT_GET, &cert_map, err));
     TRY(db_do(db, STMT_CERT_NAME_CLEAR, ARGS(I(c->id)), NULL, err));
     return names_add(db, c->id, &c->names, err);

@@ -177,11 +177,27 @@ static const char v4[] =
     "CREATE INDEX token_user ON api_token (user_id);"
     "ALTER TABLE delivery ADD COLUMN recipients TEXT;";
 
+/* Applicants: what OV and EV applications ask, and which certificates carry whose subject. */
+static const char v5[] =
+    "CREATE TABLE organisation (id {id}, name TEXT NOT NULL UNIQUE, legal_name TEXT NOT NULL,"
+    " legal_name_ja TEXT, duns TEXT, registration TEXT, category TEXT, country TEXT NOT NULL,"
+    " state TEXT, state_ja TEXT, locality TEXT, locality_ja TEXT, street TEXT, street_ja TEXT,"
+    " postal_code TEXT, phone TEXT, group_id BIGINT NOT NULL, created BIGINT NOT NULL,"
+    " updated BIGINT NOT NULL, revision BIGINT NOT NULL);"
+    "CREATE INDEX organisation_group ON organisation (group_id, id);"
+    "CREATE TABLE contact (id {id}, organisation_id BIGINT NOT NULL REFERENCES organisation (id)"
+    " ON DELETE CASCADE, role TEXT NOT NULL, name TEXT NOT NULL, name_ja TEXT, title TEXT,"
+    " title_ja TEXT, mail TEXT, phone TEXT);"
+    "CREATE INDEX contact_organisation ON contact (organisation_id, id);"
+    "ALTER TABLE cert ADD COLUMN organisation_id BIGINT REFERENCES organisation (id);"
+    "CREATE INDEX cert_organisation ON cert (organisation_id) WHERE organisation_id IS NOT NULL;";
+
 const struct migration store_migrations[] = {
     {1, v1},
     {2, v2},
     {3, v3},
     {4, v4},
+    {5, v5},
 #ifdef INRO_EXTRA_MIGRATION /* tests of upgrades build a program of the future */
     {
         1000,

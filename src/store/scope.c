@@ -76,6 +76,7 @@ static enum rc owner_of(struct db *db, const char *subject, struct arena *a,
     struct endpoint e;
     struct cert_version v;
     struct connector c;
+    struct organisation o;
     struct err none = {0};
     enum rc rc = RC_OK;
     *ret_kind = OWNER_NONE;
@@ -93,6 +94,11 @@ static enum rc owner_of(struct db *db, const char *subject, struct arena *a,
         rc = db_version_get(db, id, a, &v, &none);
         if (rc == RC_OK)
             rc = group_of_cert(db, v.cert_id, ret_group, &none);
+    } else if (str_eqs(kind, "org")) {
+        rc = db_organisation_get(db, id, a, &o, &none);
+        *ret_group = rc == RC_OK ? o.group_id : 0;
+        if (rc == RC_OK && o.group_id == 0)
+            *ret_kind = OWNER_SHARED;
     } else if (str_eqs(kind, "connector")) {
         rc = db_connector_get(db, id, a, &c, &none);
         *ret_group = rc == RC_OK ? c.group_id : 0;

@@ -12,7 +12,7 @@ enum side { OWN = 0, THEIRS };
 struct world {
     struct api_rig r;
     int64_t group[IDS], cert[IDS], target[IDS], endpoint[IDS], binding[IDS], deployment[IDS],
-        job[IDS], order[IDS], user[IDS], token[IDS], version[IDS];
+        job[IDS], order[IDS], user[IDS], token[IDS], version[IDS], org[IDS], contact[IDS];
     const char *session[IDS];
     int64_t ca, notifier, backup;
     struct who admin, operator, viewer, loner, must_change, op_token, view_token, nobody;
@@ -89,6 +89,17 @@ static void add_side(struct world *w, struct db *db, int side, const char *host,
                            .reason = "manual"};
     OK(db_deployment_add(db, &d, err));
     w->deployment[side] = d.id;
+    struct organisation g = {.name = name,
+                             .legal_name = name,
+                             .country = "JP",
+                             .locality = "Osaka",
+                             .group_id = w->group[side],
+                             .revision = 1};
+    OK(db_organisation_add(db, &g, err));
+    w->org[side] = g.id;
+    struct contact p = {.organisation_id = g.id, .role = "technical", .name = name, .mail = "a@b"};
+    OK(db_contact_add(db, &p, RIG_NOW, err));
+    w->contact[side] = p.id;
     struct order o = {.cert_id = w->cert[side], .state = ORDER_FAILED, .reason = "request"};
     OK(db_order_add(db, &o, err));
     w->order[side] = o.id;
@@ -218,6 +229,11 @@ static const struct body_row bodies[] = {
     {"log.set", "{\"level\":\"info\"}"},
     {"notifier.create", "{\"name\":\"n\",\"type\":\"smtp\"}"},
     {"notifier.update", "{\"name\":\"n\"}"},
+    {"org.contact_add", "{\"details\":{\"name\":\"N\",\"mail\":\"n@a.example\"}}"},
+    {"org.contact_update", "{\"details\":{\"phone\":\"03-0000-0000\"}}"},
+    {"org.create", "{\"name\":\"n\",\"group\":\"%group%\",\"details\":"
+                   "{\"legal_name\":\"N Ltd.\",\"locality\":\"Osaka\"}}"},
+    {"org.update", "{\"details\":{\"duns\":\"690123456\"}}"},
     {"session.create", "{\"login\":\"nobody@a.example\",\"password\":\"wrong wrong wrong\"}"},
     {"session.password", "{\"old\":\"a\",\"new\":\"b\"}"},
     {"session.prove", "{\"password\":\"a\"}"},
@@ -298,6 +314,8 @@ NUMBER(order)
 NUMBER(user)
 NUMBER(token)
 NUMBER(group)
+NUMBER(org)
+NUMBER(contact)
 static const char *name_session(struct world *w, enum side side)
 {
     return w->session[side];
@@ -349,6 +367,8 @@ static const struct thing things[] = {
     {"deployments", true, false, name_deployment},
     {"jobs", true, false, name_job},
     {"orders", true, false, name_order},
+    {"orgs", true, false, name_org},
+    {"contacts", true, false, name_contact},
     {"users", false, false, name_user},
     {"members", false, false, name_user},
     {"groups", true, false, name_group},

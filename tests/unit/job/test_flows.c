@@ -1,4 +1,6 @@
 /* The whole flow on fakes: happy path, every crash point, undo, retries, what people are told. */
+#include "base/base64.h"
+#include "crypto/csr.h"
 #include "job_rig.h"
 
 static void test_issue_without_targets(void **state)
@@ -49,6 +51,61 @@ static void test_issue_and_deploy(void **state)
     OK(db_audit_verify(db, &n, err));
     db_rollback(&db);
     assert_true(n >= 10);
+    rig_end(&r);
+}
+
+static void csr_of(struct rig *r, struct csr_info *ret)
+{
+    AUTO(db) struct db *db = NULL;
+    AUTO(buf) struct buf der = BUF(65536), same = BUF(65536);
+    struct cert_version v;
+    struct cert c = rig_cert(r);
+    OK(store_read(r->store, &db, err));
+    OK(db_version_get(db, c.current_id, r->a, &v, err));
+    assert_true(base64_decode(str_from(v.csr), &der));
+    OK(csr_parse(buf_str(&der), r->a, ret, &same, err));
+}
+
+/* The subject is made of the organisation the certificate names, of the time the version is made.
+ */
+static void test_subject_of_the_organisation(void **state)
+{
+    struct rig r;
+    struct csr_info csr;
+    struct db *db = NULL;
+    (void)state;
+    rig_begin(&r, 0);
+    rig_issue(&r, "request");
+    struct engine *e = rig_engine(&r, 0, false);
+    assert_true(rig_quiet(&r, 10));
+    csr_of(&r, &csr);
+    assert_null(csr.subject.organization);
+    assert_null(csr.subject.common_name);
+    struct organisation o = {.name = "acme",
+                             .legal_name = "Example Trading Co., Ltd.",
+                             .legal_name_ja = "例示",
+                             .country = "JP",
+                             .state = "Tokyo",
+                             .locality = "Chiyoda-ku",
+                             .revision = 1};
+    struct cert c = rig_cert(&r);
+    OK(store_begin(r.store, &db, err));
+    OK(db_organisation_add(db, &o, err));
+    c.organisation_id = o.id;
+    OK(db_cert_update(db, &c, err));
+    OK(db_commit(&db, err));
+    rig_issue(&r, "renew");
+    engine_wake(e);
+    assert_true(rig_quiet(&r, 10));
+    engine_destroy(e);
+    csr_of(&r, &csr);
+    assert_string_equal(csr.subject.organization, "Example Trading Co., Ltd.");
+    assert_string_equal(csr.subject.country, "JP");
+    assert_string_equal(csr.subject.state, "Tokyo");
+    assert_string_equal(csr.subject.locality, "Chiyoda-ku");
+    assert_string_equal(csr.subject.common_name, "www.example.jp");
+    assert_null(csr.subject.organizational_unit);
+    assert_int_equal(csr.name_count, 1);
     rig_end(&r);
 }
 
@@ -301,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_ca_refusal_blocks_then_goes_on),
         cmocka_unit_test(test_network_failure_is_retried_later),
         cmocka_unit_test(test_schedule_renews_what_is_due),
+        cmocka_unit_test(test_subject_of_the_organisation),
         cmocka_unit_test(test_every_crash_point),
     };
     crypto_init();
