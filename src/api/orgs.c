@@ -109,20 +109,47 @@ static enum rc run_get(struct request *r, struct err *err)
     return view_org(r, &o, err);
 }
 
-/* "details" of the body over what `rec` holds; a failure names the field inside. */
+/* What is given over what is there; null takes a member away. */
+static enum rc overlay(const struct json *before, const struct json *given, struct json **ret,
+                       struct err *err)
+{
+    AUTO(buf) struct buf b = BUF(65536);
+    struct json_writer w = JSON_WRITER(&b);
+    const char *key;
+    const struct json *value;
+    void *iter = NULL;
+    jw_object(&w);
+    while (json_next(before, &iter, &key, &value)) {
+        if (json_get(given, key))
+            continue;
+        jw_key(&w, key);
+        jw_json(&w, value);
+    }
+    iter = NULL;
+    while (given && json_next(given, &iter, &key, &value)) {
+        jw_key(&w, key);
+        jw_json(&w, value);
+    }
+    jw_end_object(&w);
+    TRY(buf_ok(&b, err));
+    return json_parse(buf_str(&b), ret, err);
+}
+
+/* "details" of the body over what `rec` holds. */
 static enum rc read_details(struct request *r, const struct field *fields, bool fresh, void *rec,
                             struct err *err)
 {
-    AUTO(json) struct json *before = NULL;
+    AUTO(json) struct json *before = NULL, *all = NULL;
     const struct json *given = json_get(r->body, "details");
     const char *text;
     if (given && json_type_of(given) == JSON_NULL)
         given = NULL;
-    if (!fresh) {
-        TRY(encode_text(r, fields, rec, SCHEMA_STORED, &text, err));
-        TRY(json_parse(str_from(text), &before, err));
-    }
-    return schema_decode(fields, given, before, NULL, r->a, rec, err);
+    if (fresh)
+        return schema_decode(fields, given, NULL, NULL, r->a, rec, err);
+    TRY(encode_text(r, fields, rec, SCHEMA_STORED, &text, err));
+    TRY(json_parse(str_from(text), &before, err));
+    TRY(overlay(before, given, &all, err));
+    return schema_decode(fields, all, NULL, NULL, r->a, rec, err);
 }
 
 static enum rc read_org(struct request *r, bool fresh, struct organisation *o, struct err *err)
