@@ -66,7 +66,7 @@ function Jobs({ open = false, show }: { open?: boolean; show: (id: number) => vo
           <span>
             {word("job." + j.kind)} <Subject of={j.subject} name={j.subject_name} />
           </span>
-          <span class="muted small">{j.error && j.state !== "done" ? faultText(j.error) : pair(j.activity) || word("step." + j.step)}</span>
+          <span class="muted small">{j.state === "done" ? t("done_text") : j.error ? faultText(j.error) : pair(j.activity) || word("step." + j.step)}</span>
         </div>
       ),
     },

@@ -83,7 +83,7 @@ export function JobView({ job, onChange, quiet = false }: { job: Job; onChange?:
       {flow && <Steps steps={flow.map(([id, k]): [string, string] => [id, t(k)])} now={job.step === "stop" || job.step === "again" ? "item" : job.step} state={job.state} />}
       <p class="job-line">
         <State of={job.state} />
-        <span>{job.error && job.state !== "done" ? faultText(job.error) : pair(job.activity) || (job.state === "done" ? t("done_text") : word("step." + job.step))}</span>
+        <span>{job.state === "done" ? t("done_text") : job.error ? faultText(job.error) : pair(job.activity) || word("step." + job.step)}</span>
       </p>
       {job.error?.remote && <p class="small mono">{job.error.remote}</p>}
       {job.state === "ready" && job.error && job.run_at && (
@@ -125,6 +125,6 @@ export function subjectLink(subject: string | null | undefined): string | null {
 
 export function Subject({ of, name }: { of: string | null; name?: string | null }): JSX.Element {
   const href = subjectLink(of);
-  const text = name ?? (of ? of.replace(/^[a-z]+/, (k) => word("kind." + k)) : "–");
+  const text = name ?? (of ? of.replace(/^([a-z_]+)\/?/, (whole: string, k: string) => (word("kind." + k) === "kind." + k ? whole : word("kind." + k))) : "–");
   return href ? <A href={href}>{text}</A> : <span>{text}</span>;
 }
