@@ -36,7 +36,7 @@ size_t api_route_count(void)
 /* How long a shown password or code opens what asks for it. */
 static const int64_t prove_for = 10 * 60 * USEC_PER_SEC;
 
-static const struct route *route_at(size_t i)
+const struct route *api_route(size_t i)
 {
     for (size_t s = 0; s < COUNT_OF(sets); s++) {
         if (i < sets[s]->n)
@@ -49,7 +49,7 @@ static const struct route *route_at(size_t i)
 void api_route_at(size_t i, const char **ret_id, const char **ret_method, const char **ret_path,
                   enum perm *ret_perm)
 {
-    const struct route *t = route_at(i);
+    const struct route *t = api_route(i);
     *ret_id = t->id;
     *ret_method = t->method;
     *ret_path = t->path;
@@ -58,14 +58,15 @@ void api_route_at(size_t i, const char **ret_id, const char **ret_method, const 
 
 static enum rc routes_check(struct err *err)
 {
+    TRY(answers_check(err));
     for (size_t i = 0; i < api_route_count(); i++) {
-        const struct route *t = route_at(i);
+        const struct route *t = api_route(i);
         bool good = t->id && t->method && t->path && t->run && t->perm > PERM_UNSET &&
                     t->perm <= PERM_ADMIN && t->summary.en && t->summary.ja &&
-                    (!t->body || t->body_size > 0);
+                    answer_good(t->answer, t->query) && (!t->body || t->body_size > 0);
         CHECK(good, err, RC_INTERNAL, BLAME_US,
-              MSG("api.route_bad", "route {0} lacks its permission, summary or handler",
-                  "ルート {0} に権限、説明、処理のいずれかがありません"),
+              MSG("api.route_bad", "route {0} lacks its permission, summary, answer or handler",
+                  "ルート {0} に権限、説明、応答、処理のいずれかがありません"),
               t->id ? t->id : "?");
         if (t->body)
             TRY(schema_check(t->id, t->body, err));
@@ -155,7 +156,7 @@ static enum rc find_route(struct request *r, const char *path, struct err *err)
 {
     bool other = false;
     for (size_t i = 0; i < api_route_count(); i++) {
-        const struct route *t = route_at(i);
+        const struct route *t = api_route(i);
         if (!path_matches(r, t->path, path))
             continue;
         if (strcmp(t->method, r->call->method) == 0) {

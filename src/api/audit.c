@@ -328,12 +328,15 @@ void audit_tick(struct api *api)
 }
 
 static const struct route rows[] = {
-    {"audit.list", "GET", "/audit", PERM(PERM_ADMIN), ROUTE_READ, run_list,
-     .summary = {"The audit log, newest first", "監査ログを一覧する"}},
+    {"audit.list", "GET", "/audit", PERM(PERM_ADMIN), ROUTE_READ, run_list, .answer = "page Audit",
+     .query = "before limit", .summary = {"The audit log, newest first", "監査ログを一覧する"}},
     {"audit.export", "GET", "/audit/export", PERM(PERM_ADMIN), ROUTE_READ, run_export,
+     .answer = "file application/jsonl, file text/csv",
+     .query = "format@audit from to after@export",
      .summary = {"The audit log as JSON lines or CSV",
                  "監査ログを書き出す（JSON Lines または CSV）"}},
     {"audit.verify", "POST", "/audit/verify", PERM(PERM_ADMIN), ROUTE_READ, run_verify,
+     .answer = "AuditProof",
      .summary = {"Prove that the audit log is whole", "監査ログの完全性を検証する"}},
 };
 ROUTE_SET(routes_audit, rows);

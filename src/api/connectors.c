@@ -433,6 +433,8 @@ static enum rc run_schema_one(struct request *r, struct err *err)
      PERM(PERM_VIEW),                                                                              \
      ROUTE_READ,                                                                                   \
      run_list,                                                                                     \
+     .answer = "page Connector",                                                                   \
+     .query = "after limit",                                                                       \
      .summary = {"List " en, ja "を一覧する"},                                                     \
      .arg = kind_},                                                                                \
         {id_ ".create",                                                                            \
@@ -441,17 +443,13 @@ static enum rc run_schema_one(struct request *r, struct err *err)
          PERM(PERM_ADMIN),                                                                         \
          ROUTE_WRITE | (adds_),                                                                    \
          run_create,                                                                               \
+         .answer = "201 Connector",                                                                \
          .summary = {"Add to " en, ja "を追加する"},                                               \
          BODY(connector_fields, struct connector_in),                                              \
          .objects = objects,                                                                       \
          .arg = kind_},                                                                            \
-        {id_ ".get",                                                                               \
-         "GET",                                                                                    \
-         path_ "/{id}",                                                                            \
-         PERM(PERM_VIEW),                                                                          \
-         ROUTE_READ,                                                                               \
-         run_get,                                                                                  \
-         .summary = {"One of " en, ja "を表示する"},                                               \
+        {id_ ".get",  "GET",   path_ "/{id}",         PERM(PERM_VIEW),                             \
+         ROUTE_READ,  run_get, .answer = "Connector", .summary = {"One of " en, ja "を表示する"},  \
          .arg = kind_},                                                                            \
         {id_ ".update",                                                                            \
          "PATCH",                                                                                  \
@@ -459,37 +457,44 @@ static enum rc run_schema_one(struct request *r, struct err *err)
          PERM(PERM_ADMIN),                                                                         \
          ROUTE_WRITE,                                                                              \
          run_update,                                                                               \
+         .answer = "Connector",                                                                    \
          .summary = {"Change one of " en, ja "を変更する"},                                        \
          BODY(patch_fields, struct connector_in),                                                  \
          .objects = objects,                                                                       \
          .arg = kind_},                                                                            \
     {                                                                                              \
         id_ ".remove", "DELETE", path_ "/{id}", PERM(PERM_ADMIN), ROUTE_WRITE, run_remove,         \
-            .summary = {"Remove one of " en, ja "を削除する"}, .arg = kind_                        \
+            .answer = "Done", .summary = {"Remove one of " en, ja "を削除する"}, .arg = kind_      \
     }
 
 static const struct route rows[] = {
     CONNECTOR("ca", "ca", "/cas", "the CA accounts", "認証局設定", ROUTE_LICENCE),
     {"ca.check", "POST", "/cas/{id}/check", PERM(PERM_OPERATE), ROUTE_WRITE, run_check,
-     .summary = {"Check the connection", "接続テスト"}, .arg = "ca"},
+     .answer = "202 JobStarted", .summary = {"Check the connection", "接続テスト"}, .arg = "ca"},
     CONNECTOR("target", "target", "/targets", "the targets", "適用先", ROUTE_LICENCE),
     {"target.check", "POST", "/targets/{id}/check", PERM(PERM_OPERATE), ROUTE_WRITE, run_check,
-     .summary = {"Check the connection", "接続テスト"}, .arg = "target"},
+     .answer = "202 JobStarted", .summary = {"Check the connection", "接続テスト"},
+     .arg = "target"},
     CONNECTOR("notifier", "notifier", "/notifiers", "the notifiers", "通知先", 0),
     {"notifier.check", "POST", "/notifiers/{id}/check", PERM(PERM_OPERATE), ROUTE_WRITE, run_check,
-     .summary = {"Check the connection", "接続テスト"}, .arg = "notifier"},
+     .answer = "202 JobStarted", .summary = {"Check the connection", "接続テスト"},
+     .arg = "notifier"},
     {"notifier.test", "POST", "/notifiers/{id}/test", PERM(PERM_OPERATE), ROUTE_WRITE, run_test,
-     .summary = {"Send a test message", "テスト通知を送る"}, .arg = "notifier"},
+     .answer = "202 JobStarted", .summary = {"Send a test message", "テスト通知を送る"},
+     .arg = "notifier"},
     CONNECTOR("backup", "backup_store", "/backup-stores", "the places of backups", "バックアップ先",
               0),
     {"backup_store.check", "POST", "/backup-stores/{id}/check", PERM(PERM_ADMIN), ROUTE_WRITE,
-     run_check, .summary = {"Check the connection", "接続テスト"}, .arg = "backup"},
-    {"backup_store.run", "POST", "/backup-stores/{id}/run", PERM(PERM_ADMIN), ROUTE_WRITE,
-     run_backup_now, .summary = {"Make a backup there now", "今すぐバックアップする"},
+     run_check, .answer = "202 JobStarted", .summary = {"Check the connection", "接続テスト"},
      .arg = "backup"},
+    {"backup_store.run", "POST", "/backup-stores/{id}/run", PERM(PERM_ADMIN), ROUTE_WRITE,
+     run_backup_now, .answer = "202 JobStarted",
+     .summary = {"Make a backup there now", "今すぐバックアップする"}, .arg = "backup"},
     {"schema.list", "GET", "/schema/{kind}", PERM(PERM_VIEW), 0, run_schema,
+     .answer = "list ConnectorType", .query = "lang",
      .summary = {"Types of a kind with their settings", "種類と設定項目を一覧する"}},
     {"schema.get", "GET", "/schema/{kind}/{id}", PERM(PERM_VIEW), 0, run_schema_one,
+     .answer = "ConnectorType", .query = "lang",
      .summary = {"One type with its settings", "種類と設定項目を表示する"}},
 };
 ROUTE_SET(routes_connector, rows);

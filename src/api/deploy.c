@@ -218,19 +218,24 @@ static enum rc run_deployment(struct request *r, struct err *err)
 #define BODY(f) .body = (f), .body_size = sizeof(struct binding_in), .objects = objects
 static const struct route rows[] = {
     {"binding.list", "GET", "/bindings", PERM(PERM_VIEW), ROUTE_READ, run_list,
+     .answer = "page Binding", .query = "cert target",
      .summary = {"List the bindings", "適用設定を一覧する"}},
     {"binding.create", "POST", "/bindings", PERM(PERM_OPERATE), ROUTE_WRITE | ROUTE_LICENCE,
-     run_create, .summary = {"Bind a certificate to a target", "証明書を適用先に結び付ける"},
+     run_create, .answer = "201 Binding",
+     .summary = {"Bind a certificate to a target", "証明書を適用先に結び付ける"},
      BODY(binding_fields)},
     {"binding.get", "GET", "/bindings/{id}", PERM(PERM_VIEW), ROUTE_READ, run_get,
-     .summary = {"One binding", "適用設定を表示する"}},
+     .answer = "Binding", .summary = {"One binding", "適用設定を表示する"}},
     {"binding.update", "PATCH", "/bindings/{id}", PERM(PERM_OPERATE), ROUTE_WRITE, run_update,
-     .summary = {"Change a binding", "適用設定を変更する"}, BODY(patch_fields)},
+     .answer = "Binding", .summary = {"Change a binding", "適用設定を変更する"},
+     BODY(patch_fields)},
     {"binding.remove", "DELETE", "/bindings/{id}", PERM(PERM_OPERATE), ROUTE_WRITE, run_remove,
-     .summary = {"Remove a binding", "適用設定を削除する"}},
+     .answer = "Done", .summary = {"Remove a binding", "適用設定を削除する"}},
     {"deployment.list", "GET", "/deployments", PERM(PERM_VIEW), ROUTE_READ, run_deployments,
+     .answer = "page Deployment", .query = "cert after limit",
      .summary = {"List the deployments", "適用の履歴を一覧する"}},
     {"deployment.get", "GET", "/deployments/{id}", PERM(PERM_VIEW), ROUTE_READ, run_deployment,
+     .answer = "DeploymentDetail",
      .summary = {"One deployment, target by target", "適用の内容を表示する"}},
 };
 ROUTE_SET(routes_deploy, rows);

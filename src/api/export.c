@@ -152,13 +152,18 @@ static enum rc run_csr(struct request *r, struct err *err)
 
 static const struct route rows[] = {
     {"cert.export", "GET", "/certs/{id}/export", PERM(PERM_VIEW), ROUTE_READ, run_export,
+     .answer = "file application/x-pem-file, file application/pkix-cert, file "
+               "application/x-pkcs7-certificates",
+     .query = "format@cert",
      .summary = {"The certificate and its chain", "証明書とチェーンを書き出す"}},
     {"cert.export_key", "POST", "/certs/{id}/export", PERM(PERM_OPERATE), ROUTE_WRITE | ROUTE_PROVE,
      run_export_key,
+     .answer =
+         "file application/x-pkcs12, file application/octet-stream, file application/x-pem-file",
      .summary = {"The certificate with its key, sealed under a password",
                  "証明書と鍵をパスワード付きで書き出す"},
      .body = export_fields, .body_size = sizeof(struct export_in)},
     {"cert.csr", "GET", "/certs/{id}/csr", PERM(PERM_VIEW), ROUTE_READ, run_csr,
-     .summary = {"The newest CSR", "最新の CSR を表示する"}},
+     .answer = "CertCsr", .summary = {"The newest CSR", "最新の CSR を表示する"}},
 };
 ROUTE_SET(routes_export, rows);

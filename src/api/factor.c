@@ -275,15 +275,16 @@ static enum rc run_off(struct request *r, struct err *err)
 enum { MINE = ROUTE_WRITE | ROUTE_PROVE | ROUTE_PERSON };
 static const struct route rows[] = {
     {"session.totp_begin", "POST", "/session/totp", PERM(PERM_VIEW), MINE, run_begin,
-     .summary = {"Set up one's second factor", "二要素認証の設定を始める"},
+     .answer = "TotpBegin", .summary = {"Set up one's second factor", "二要素認証の設定を始める"},
      .prepare = prepare_begin},
     {"session.totp_confirm", "POST", "/session/totp/confirm", PERM(PERM_VIEW), MINE, run_confirm,
+     .answer = "TotpConfirmed",
      .summary = {"Prove the second factor and turn it on",
                  "コードを確認して二要素認証を有効にする"},
      .body = code_fields, .body_size = sizeof(struct code_in), .prepare = prepare_confirm},
     {"session.totp_codes", "POST", "/session/totp/codes", PERM(PERM_VIEW), MINE, run_codes,
-     .summary = {"New recovery codes", "リカバリーコードを再発行する"}},
+     .answer = "RecoveryCodes", .summary = {"New recovery codes", "リカバリーコードを再発行する"}},
     {"session.totp_off", "DELETE", "/session/totp", PERM(PERM_VIEW), MINE, run_off,
-     .summary = {"Turn one's second factor off", "二要素認証を無効にする"}},
+     .answer = "TotpState", .summary = {"Turn one's second factor off", "二要素認証を無効にする"}},
 };
 ROUTE_SET(routes_factor, rows);

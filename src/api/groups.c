@@ -190,23 +190,23 @@ static enum rc run_leave(struct request *r, struct err *err)
 
 #define BODY(f, S) .body = (f), .body_size = sizeof(S)
 static const struct route rows[] = {
-    {"group.list", "GET", "/groups", PERM(PERM_VIEW), ROUTE_READ, run_list,
+    {"group.list", "GET", "/groups", PERM(PERM_VIEW), ROUTE_READ, run_list, .answer = "page Group",
      .summary = {"List the groups", "ユーザーグループを一覧する"}},
     {"group.create", "POST", "/groups", PERM(PERM_ADMIN), ROUTE_WRITE, run_create,
-     .summary = {"Add a group", "ユーザーグループを追加する"}, BODY(create_fields, struct group_in),
-     .objects = objects},
-    {"group.get", "GET", "/groups/{id}", PERM(PERM_VIEW), ROUTE_READ, run_get,
+     .answer = "201 Group", .summary = {"Add a group", "ユーザーグループを追加する"},
+     BODY(create_fields, struct group_in), .objects = objects},
+    {"group.get", "GET", "/groups/{id}", PERM(PERM_VIEW), ROUTE_READ, run_get, .answer = "Group",
      .summary = {"One group", "ユーザーグループを表示する"}},
     {"group.update", "PATCH", "/groups/{id}", PERM(PERM_ADMIN), ROUTE_WRITE, run_update,
-     .summary = {"Change a group", "ユーザーグループを変更する"},
+     .answer = "Group", .summary = {"Change a group", "ユーザーグループを変更する"},
      BODY(update_fields, struct group_in), .objects = objects},
     {"group.remove", "DELETE", "/groups/{id}", PERM(PERM_ADMIN), ROUTE_WRITE, run_remove,
-     .summary = {"Remove a group", "ユーザーグループを削除する"}},
+     .answer = "Done", .summary = {"Remove a group", "ユーザーグループを削除する"}},
     {"group.join", "POST", "/groups/{id}/members", PERM(PERM_ADMIN), ROUTE_WRITE | ROUTE_PROVE,
-     run_join, .summary = {"Add a user to a group", "グループに利用者を加える"},
+     run_join, .answer = "Group", .summary = {"Add a user to a group", "グループに利用者を加える"},
      BODY(member_fields, struct member_in)},
     {"group.leave", "DELETE", "/groups/{id}/members/{user}", PERM(PERM_ADMIN),
-     ROUTE_WRITE | ROUTE_PROVE, run_leave,
+     ROUTE_WRITE | ROUTE_PROVE, run_leave, .answer = "Group",
      .summary = {"Take a user out of a group", "グループから利用者を外す"}},
 };
 ROUTE_SET(routes_group, rows);

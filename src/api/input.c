@@ -25,8 +25,11 @@ const char *r_header(const struct request *r, const char *name)
     return r->call->header ? r->call->header(r->call->ctx, name) : NULL;
 }
 
+/* What the route's row does not declare is not there. */
 const char *r_query(const struct request *r, const char *name)
 {
+    if (!query_declared(r->route->query, name))
+        return NULL;
     const char *v = r->call->query ? r->call->query(r->call->ctx, name) : NULL;
     return v && v[0] ? v : NULL;
 }

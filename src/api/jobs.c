@@ -198,22 +198,26 @@ static enum rc run_deliveries(struct request *r, struct err *err)
 }
 
 static const struct route rows[] = {
-    {"job.list", "GET", "/jobs", PERM(PERM_VIEW), ROUTE_READ, run_list,
+    {"job.list", "GET", "/jobs", PERM(PERM_VIEW), ROUTE_READ, run_list, .answer = "page Job",
+     .query = "kind@job subject state@job open work after limit",
      .summary = {"List the jobs, newest first", "ジョブを一覧する"}},
-    {"job.get", "GET", "/jobs/{id}", PERM(PERM_VIEW), 0, run_get,
+    {"job.get", "GET", "/jobs/{id}", PERM(PERM_VIEW), 0, run_get, .answer = "Job", .query = "wait",
      .summary = {"One job; wait=SECONDS waits for news",
                  "ジョブを表示する（wait=秒で変化を待つ）"}},
     {"job.retry", "POST", "/jobs/{id}/retry", PERM(PERM_OPERATE), ROUTE_WRITE, run_retry,
-     .summary = {"Try now", "今すぐ再試行する"}},
+     .answer = "Job", .summary = {"Try now", "今すぐ再試行する"}},
     {"job.cancel", "POST", "/jobs/{id}/cancel", PERM(PERM_OPERATE), ROUTE_WRITE, run_cancel,
-     .summary = {"Cancel a job", "ジョブを取り消す"}},
+     .answer = "Job", .summary = {"Cancel a job", "ジョブを取り消す"}},
     {"order.list", "GET", "/orders", PERM(PERM_VIEW), ROUTE_READ, run_orders,
+     .answer = "page Order", .query = "open after before limit",
      .summary = {"List the applications", "申請を一覧する"}},
-    {"order.get", "GET", "/orders/{id}", PERM(PERM_VIEW), ROUTE_READ, run_order,
+    {"order.get", "GET", "/orders/{id}", PERM(PERM_VIEW), ROUTE_READ, run_order, .answer = "Order",
      .summary = {"One application", "申請を表示する"}},
     {"notice.list", "GET", "/notices", PERM(PERM_VIEW), ROUTE_READ, run_deliveries,
+     .answer = "page Notice", .query = "after limit",
      .summary = {"What people were told", "通知を一覧する"}, .arg = "notices"},
     {"delivery.list", "GET", "/deliveries", PERM(PERM_VIEW), ROUTE_READ, run_deliveries,
+     .answer = "page Delivery", .query = "after limit",
      .summary = {"Each message and its fate", "通知の送信履歴を一覧する"}},
 };
 ROUTE_SET(routes_job, rows);

@@ -143,10 +143,10 @@ static enum rc run_import(struct request *r, struct err *err)
 }
 
 static const struct route rows[] = {
-    {"licence.show", "GET", "/licence", PERM(PERM_VIEW), ROUTE_READ, run_show,
+    {"licence.show", "GET", "/licence", PERM(PERM_VIEW), ROUTE_READ, run_show, .answer = "Licence",
      .summary = {"What the licence covers and what is used", "ライセンスの内容と利用数を表示する"}},
     {"licence.import", "POST", "/licence", PERM(PERM_ADMIN), ROUTE_WRITE, run_import,
-     .summary = {"Import a licence file", "ライセンスファイルを取り込む"}, .body = import_fields,
-     .body_size = sizeof(struct licence_in)},
+     .answer = "Licence", .summary = {"Import a licence file", "ライセンスファイルを取り込む"},
+     .body = import_fields, .body_size = sizeof(struct licence_in)},
 };
 ROUTE_SET(routes_licence, rows);

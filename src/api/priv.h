@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "api/answers.h"
 #include "api/api.h"
 #include "codec/schema.h"
 #include "connect/connect.h"
@@ -67,6 +68,8 @@ struct route {
     unsigned flags;
     route_fn *run;
     struct l10n summary;
+    const char *answer; /* what it answers and what it reads of the query: api/answers.h */
+    const char *query;
     const struct field *body;   /* NULL: a body is refused */
     size_t body_size;           /* of the struct */
     const char *const *objects; /* body members that are objects, read from r->body */
@@ -85,6 +88,7 @@ struct route_set {
 #include "api/routes.def"
 #undef ROUTES
 const struct route_set *const *api_route_sets(size_t *ret_n);
+const struct route *api_route(size_t i); /* NULL past the last */
 #define ROUTE_SET(name, rows) const struct route_set name = {rows, COUNT_OF(rows)}
 
 struct streams;

@@ -233,15 +233,18 @@ static enum rc run_inspect(struct request *r, struct err *err)
 #define BODY(f, S) .body = (f), .body_size = sizeof(S)
 static const char *const objects[] = {"challenge", "policy", NULL};
 static const struct route rows[] = {
-    {"summary", "GET", "/summary", PERM(PERM_VIEW), ROUTE_READ, run_summary,
+    {"summary", "GET", "/summary", PERM(PERM_VIEW), ROUTE_READ, run_summary, .answer = "Summary",
      .summary = {"Counts for the first page", "ダッシュボードの集計を返す"}},
     {"cert.check", "POST", "/certs/check", PERM(PERM_OPERATE), ROUTE_READ, run_check,
+     .answer = "CertChecked",
      .summary = {"Check an application without making it", "申請内容を登録せずに確認する"},
      BODY(cert_fields, struct cert_in), .objects = objects},
     {"cert.inspect", "POST", "/certs/inspect", PERM(PERM_OPERATE), ROUTE_READ, run_inspect,
+     .answer = "CertInspected",
      .summary = {"What a file holds, without importing it", "取り込まずにファイルの内容を確認する"},
      BODY(cert_import_fields, struct import_in)},
     {"cert.chain", "GET", "/certs/{id}/chain", PERM(PERM_VIEW), ROUTE_READ, run_chain,
+     .answer = "CertChain", .query = "version",
      .summary = {"The chain of a version, certificate by certificate",
                  "証明書チェーンの内容を表示する"}},
 };

@@ -56,11 +56,13 @@ static enum rc run_off(struct request *r, struct err *err)
 
 static const struct route rows[] = {
     {"syslog.get", "GET", "/settings/syslog", PERM(PERM_ADMIN), ROUTE_READ, run_get,
+     .answer = "Syslog",
      .summary = {"Where the audit log is forwarded", "監査ログの転送先を表示する"}},
     {"syslog.set", "PUT", "/settings/syslog", PERM(PERM_ADMIN), ROUTE_WRITE | ROUTE_PROVE, run_put,
+     .answer = "Syslog",
      .summary = {"Forward the audit log to a syslog server", "監査ログを syslog に転送する"},
      .body = syslog_fields, .body_size = sizeof(struct syslog_settings)},
     {"syslog.off", "DELETE", "/settings/syslog", PERM(PERM_ADMIN), ROUTE_WRITE | ROUTE_PROVE,
-     run_off, .summary = {"Stop forwarding", "転送をやめる"}},
+     run_off, .answer = "Syslog", .summary = {"Stop forwarding", "転送をやめる"}},
 };
 ROUTE_SET(routes_settings, rows);

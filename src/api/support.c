@@ -378,13 +378,15 @@ void levels_restore(struct api *api)
 
 static const struct route rows[] = {
     {"log.export", "GET", "/logs", PERM(PERM_ADMIN), ROUTE_AUDIT, run_logs,
+     .answer = "file application/gzip", .query = "from to",
      .summary = {"Log lines of a time range as one archive", "ログ出力（期間を指定して取得する）"}},
     {"log.get", "GET", "/settings/log", PERM(PERM_ADMIN), ROUTE_READ, run_levels,
-     .summary = {"Log levels by room", "ログレベルを表示する"}},
+     .answer = "LogLevels", .summary = {"Log levels by room", "ログレベルを表示する"}},
     {"log.set", "PUT", "/settings/log", PERM(PERM_ADMIN), ROUTE_WRITE, run_set_level,
-     .summary = {"Change a log level while running", "ログレベルを変更する"}, .body = level_fields,
-     .body_size = sizeof(struct level_in)},
+     .answer = "LogLevels", .summary = {"Change a log level while running", "ログレベルを変更する"},
+     .body = level_fields, .body_size = sizeof(struct level_in)},
     {"support.bundle", "POST", "/support-bundle", PERM(PERM_ADMIN), ROUTE_AUDIT, run_bundle,
+     .answer = "file application/gzip", .query = "from to",
      .summary = {"What support asks for, as one archive", "サポートに送る情報をまとめる"},
      .body = bundle_fields, .body_size = sizeof(struct bundle_in)},
 };

@@ -1,4 +1,4 @@
-/* Health, the system page, the event stream and OpenAPI, which is made from the route tables. */
+/* Health, the system page, the event stream and the OpenAPI document. */
 #include <string.h>
 
 #include "api/priv.h"
@@ -74,171 +74,6 @@ static enum rc run_events(struct request *r, struct err *err)
     return RC_OK;
 }
 
-static void body_schema(struct json_writer *w, const struct route *t)
-{
-    AUTO(buf) struct buf b = BUF((size_t)1 << 20);
-    struct json_writer s = JSON_WRITER(&b);
-    struct json *j = NULL;
-    struct err none;
-    void *iter = NULL;
-    const char *key;
-    const struct json *v;
-    schema_json_schema(t->body, &s);
-    if (json_parse(buf_str(&b), &j, &none) != RC_OK)
-        return;
-    jw_object(w);
-    while (json_next(j, &iter, &key, &v)) {
-        jw_key(w, key);
-        if (strcmp(key, "properties") != 0) {
-            jw_json(w, v);
-            continue;
-        }
-        void *inner = NULL;
-        const char *name;
-        const struct json *p;
-        jw_object(w);
-        while (json_next(v, &inner, &name, &p)) {
-            jw_key(w, name);
-            jw_json(w, p);
-        }
-        for (const char *const *o = t->objects; o && *o; o++) {
-            jw_key(w, *o);
-            jw_object(w);
-            jw_kstr(w, "type", "object");
-            jw_end_object(w);
-        }
-        jw_end_object(w);
-    }
-    jw_end_object(w);
-    json_free(j);
-}
-
-static void path_parameters(struct json_writer *w, const char *path)
-{
-    struct str rest = str_from(path), part;
-    jw_key(w, "parameters");
-    jw_array(w);
-    while (str_split(&rest, '/', &part)) {
-        if (part.n < 3 || part.p[0] != '{')
-            continue;
-        jw_object(w);
-        jw_key(w, "name");
-        jw_strn(w, (struct str){part.p + 1, part.n - 2});
-        jw_kstr(w, "in", "path");
-        jw_kbool(w, "required", true);
-        jw_key(w, "schema");
-        jw_object(w);
-        jw_kstr(w, "type", "string");
-        jw_end_object(w);
-        jw_end_object(w);
-    }
-    jw_end_array(w);
-}
-
-static void operation(struct json_writer *w, const struct route *t)
-{
-    static const char *const perms[] = {"", "public", "session", "viewer", "operator", "admin"};
-    char method[8] = {0};
-    for (size_t i = 0; t->method[i] && i + 1 < sizeof method; i++)
-        method[i] = (char)(t->method[i] | 0x20);
-    jw_key(w, method);
-    jw_object(w);
-    jw_kstr(w, "operationId", t->id);
-    jw_kstr(w, "summary", t->summary.en);
-    jw_kstr(w, "x-summary-ja", t->summary.ja);
-    jw_kstr(w, "x-permission", perms[t->perm]);
-    path_parameters(w, t->path);
-    if (t->body) {
-        jw_key(w, "requestBody");
-        jw_object(w);
-        jw_key(w, "content");
-        jw_object(w);
-        jw_key(w, "application/json");
-        jw_object(w);
-        jw_key(w, "schema");
-        body_schema(w, t);
-        jw_end_object(w);
-        jw_end_object(w);
-        jw_end_object(w);
-    }
-    jw_key(w, "responses");
-    jw_object(w);
-    jw_key(w, "default");
-    jw_object(w);
-    jw_kstr(w, "description", "2xx: the answer; else {\"error\":{code,id,message,...}}");
-    jw_end_object(w);
-    jw_end_object(w);
-    jw_end_object(w);
-}
-
-/* Several methods of one path stand together; the path's first row writes them all. */
-static void openapi_paths(struct json_writer *w)
-{
-    size_t n;
-    const struct route_set *const *sets = api_route_sets(&n);
-    for (size_t s = 0; s < n; s++) {
-        for (size_t i = 0; i < sets[s]->n; i++) {
-            const char *path = sets[s]->v[i].path;
-            bool first = true;
-            for (size_t k = 0; k < i; k++)
-                first = first && strcmp(sets[s]->v[k].path, path) != 0;
-            if (!first)
-                continue;
-            jw_key(w, path);
-            jw_object(w);
-            for (size_t k = i; k < sets[s]->n; k++)
-                if (strcmp(sets[s]->v[k].path, path) == 0)
-                    operation(w, &sets[s]->v[k]);
-            jw_end_object(w);
-        }
-    }
-}
-
-static void openapi_settings(struct json_writer *w)
-{
-    for (enum conn_kind k = CONN_CA; k < CONN_KINDS; k++) {
-        for (size_t i = 0; i < registry_count(k); i++) {
-            const struct conn_head *h = registry_at(k, i);
-            AUTO(buf) struct buf name = BUF(256);
-            buf_adds(&name, conn_kind_name(k));
-            buf_addc(&name, '.');
-            buf_adds(&name, h->id);
-            jw_key(w, buf_cstr(&name));
-            schema_json_schema(h->fields, w);
-        }
-    }
-}
-
-void api_openapi(const char *version, struct buf *out)
-{
-    struct json_writer w = JSON_WRITER(out);
-    jw_object(&w);
-    jw_kstr(&w, "openapi", "3.1.0");
-    jw_key(&w, "info");
-    jw_object(&w);
-    jw_kstr(&w, "title", "Inro");
-    jw_kstr(&w, "version", version);
-    jw_end_object(&w);
-    jw_key(&w, "servers");
-    jw_array(&w);
-    jw_object(&w);
-    jw_kstr(&w, "url", "/api/v1");
-    jw_end_object(&w);
-    jw_end_array(&w);
-    jw_key(&w, "paths");
-    jw_object(&w);
-    openapi_paths(&w);
-    jw_end_object(&w);
-    jw_key(&w, "components");
-    jw_object(&w);
-    jw_key(&w, "schemas");
-    jw_object(&w);
-    openapi_settings(&w);
-    jw_end_object(&w);
-    jw_end_object(&w);
-    jw_end_object(&w);
-}
-
 static enum rc run_openapi(struct request *r, struct err *err)
 {
     (void)err;
@@ -247,13 +82,13 @@ static enum rc run_openapi(struct request *r, struct err *err)
 }
 
 static const struct route rows[] = {
-    {"health", "GET", "/health", PERM(PERM_PUBLIC), 0, run_health,
+    {"health", "GET", "/health", PERM(PERM_PUBLIC), 0, run_health, .answer = "Health",
      .summary = {"Is it up?", "稼働状態を返す"}},
-    {"system", "GET", "/system", PERM(PERM_VIEW), ROUTE_READ, run_system,
+    {"system", "GET", "/system", PERM(PERM_VIEW), ROUTE_READ, run_system, .answer = "System",
      .summary = {"About this installation", "システム情報を返す"}},
-    {"events", "GET", "/events", PERM(PERM_VIEW), 0, run_events,
+    {"events", "GET", "/events", PERM(PERM_VIEW), 0, run_events, .answer = "stream",
      .summary = {"Live events (text/event-stream)", "変化を逐次受け取る"}},
-    {"openapi", "GET", "/openapi.json", PERM(PERM_VIEW), 0, run_openapi,
+    {"openapi", "GET", "/openapi.json", PERM(PERM_VIEW), 0, run_openapi, .answer = "Document",
      .summary = {"This API as OpenAPI 3.1", "この API の OpenAPI 定義"}},
 };
 ROUTE_SET(routes_system, rows);

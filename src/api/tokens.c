@@ -199,12 +199,13 @@ static enum rc run_remove(struct request *r, struct err *err)
 }
 
 static const struct route rows[] = {
-    {"token.list", "GET", "/tokens", PERM(PERM_VIEW), ROUTE_READ, run_list,
+    {"token.list", "GET", "/tokens", PERM(PERM_VIEW), ROUTE_READ, run_list, .answer = "page Token",
      .summary = {"List the API tokens", "API トークンを一覧する"}},
     {"token.create", "POST", "/tokens", PERM(PERM_VIEW), ROUTE_WRITE | ROUTE_PROVE, run_create,
+     .answer = "201 TokenCreated",
      .summary = {"Make an API token, shown once", "API トークンを作成する（一度だけ表示）"},
      .body = create_fields, .body_size = sizeof(struct token_in)},
     {"token.remove", "DELETE", "/tokens/{id}", PERM(PERM_VIEW), ROUTE_WRITE, run_remove,
-     .summary = {"Remove an API token", "API トークンを削除する"}},
+     .answer = "Done", .summary = {"Remove an API token", "API トークンを削除する"}},
 };
 ROUTE_SET(routes_token, rows);

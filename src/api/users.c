@@ -266,18 +266,19 @@ static enum rc run_totp_off(struct request *r, struct err *err)
 #define BODY(f) .body = (f), .body_size = sizeof(struct user_in)
 enum { CHANGE = ROUTE_WRITE | ROUTE_PROVE };
 static const struct route rows[] = {
-    {"user.list", "GET", "/users", PERM(PERM_ADMIN), ROUTE_READ, run_list,
+    {"user.list", "GET", "/users", PERM(PERM_ADMIN), ROUTE_READ, run_list, .answer = "page User",
      .summary = {"List the users", "利用者を一覧する"}},
-    {"user.create", "POST", "/users", PERM(PERM_ADMIN), CHANGE, run_create,
+    {"user.create", "POST", "/users", PERM(PERM_ADMIN), CHANGE, run_create, .answer = "201 User",
      .summary = {"Add a user", "利用者を追加する"}, BODY(create_fields), .prepare = prepare_create},
-    {"user.get", "GET", "/users/{id}", PERM(PERM_ADMIN), ROUTE_READ, run_get,
+    {"user.get", "GET", "/users/{id}", PERM(PERM_ADMIN), ROUTE_READ, run_get, .answer = "User",
      .summary = {"One user", "利用者を表示する"}},
-    {"user.update", "PATCH", "/users/{id}", PERM(PERM_ADMIN), CHANGE, run_update,
+    {"user.update", "PATCH", "/users/{id}", PERM(PERM_ADMIN), CHANGE, run_update, .answer = "User",
      .summary = {"Change a user", "利用者を変更する"}, BODY(update_fields),
      .prepare = prepare_update},
-    {"user.remove", "DELETE", "/users/{id}", PERM(PERM_ADMIN), CHANGE, run_remove,
+    {"user.remove", "DELETE", "/users/{id}", PERM(PERM_ADMIN), CHANGE, run_remove, .answer = "Done",
      .summary = {"Disable a user for good", "利用者を無効にする"}},
     {"user.totp_off", "DELETE", "/users/{id}/totp", PERM(PERM_ADMIN), CHANGE, run_totp_off,
+     .answer = "User",
      .summary = {"Take a user's second factor away", "利用者の二要素認証を解除する"}},
 };
 ROUTE_SET(routes_user, rows);

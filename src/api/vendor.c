@@ -383,23 +383,28 @@ static enum rc run_customer(struct request *r, struct err *err)
 
 #define BODY(f, S) .body = (f), .body_size = sizeof(S)
 static const struct route rows[] = {
-    {"vendor.show", "GET", "/vendor", PERM(PERM_ADMIN), ROUTE_READ, run_desk,
+    {"vendor.show", "GET", "/vendor", PERM(PERM_ADMIN), ROUTE_READ, run_desk, .answer = "Desk",
      .summary = {"The vendor's desk", "ベンダー機能の状態を表示する"}},
     {"vendor.init", "POST", "/vendor", PERM(PERM_ADMIN), ROUTE_WRITE, run_init,
+     .answer = "201 Desk",
      .summary = {"Open the vendor's desk: make or take its key", "ベンダー機能を初期化する"},
      BODY(init_fields, struct init_in)},
     {"vendor.change", "PATCH", "/vendor", PERM(PERM_ADMIN), ROUTE_WRITE, run_change,
+     .answer = "Desk",
      .summary = {"Change the desk's name or address", "ベンダー名や公開URLを変更する"},
      BODY(change_fields, struct change_in)},
     {"vendor.customer.list", "GET", "/vendor/customers", PERM(PERM_ADMIN), ROUTE_READ,
-     run_customer_list, .summary = {"List the customers", "顧客を一覧する"}},
+     run_customer_list, .answer = "page DeskCustomer", .query = "after limit",
+     .summary = {"List the customers", "顧客を一覧する"}},
     {"vendor.customer.add", "POST", "/vendor/customers", PERM(PERM_ADMIN), ROUTE_WRITE,
-     run_customer_add, .summary = {"Register a customer", "顧客を登録する"},
+     run_customer_add, .answer = "201 DeskCustomer",
+     .summary = {"Register a customer", "顧客を登録する"},
      BODY(customer_fields, struct customer_in)},
     {"vendor.customer.show", "GET", "/vendor/customers/{id}", PERM(PERM_ADMIN), ROUTE_READ,
-     run_customer, .summary = {"One customer", "顧客を表示する"}},
+     run_customer, .answer = "DeskCustomer", .summary = {"One customer", "顧客を表示する"}},
     {"vendor.customer.change", "PATCH", "/vendor/customers/{id}", PERM(PERM_ADMIN), ROUTE_WRITE,
-     run_customer_change, .summary = {"Change a customer", "顧客情報を変更する"},
+     run_customer_change, .answer = "DeskCustomer",
+     .summary = {"Change a customer", "顧客情報を変更する"},
      BODY(customer_patch, struct customer_in)},
 };
 ROUTE_SET(routes_vendor, rows);

@@ -351,19 +351,24 @@ static enum rc run_share_remove(struct request *r, struct err *err)
 #define BODY(f, S) .body = (f), .body_size = sizeof(S)
 static const struct route rows[] = {
     {"vendor.licence.list", "GET", "/vendor/licences", PERM(PERM_ADMIN), ROUTE_READ, run_list,
+     .answer = "page DeskLicence", .query = "customer after limit",
      .summary = {"List the licences issued", "発行済みライセンスを一覧する"}},
     {"vendor.licence.issue", "POST", "/vendor/licences", PERM(PERM_ADMIN), ROUTE_WRITE, run_issue,
+     .answer = "201 DeskIssued",
      .summary = {"Issue a licence for an accepted order, or again for a customer",
                  "ライセンスを発行・再発行する"},
      BODY(issue_fields, struct issue_in)},
     {"vendor.licence.show", "GET", "/vendor/licences/{id}", PERM(PERM_ADMIN), ROUTE_READ, run_get,
+     .answer = "DeskLicenceFile",
      .summary = {"One licence with its file", "ライセンスとファイルを表示する"}},
     {"vendor.share.list", "GET", "/vendor/shares", PERM(PERM_ADMIN), ROUTE_READ, run_share_list,
+     .answer = "page DeskShare", .query = "customer after limit",
      .summary = {"List the share links", "共有リンクを一覧する"}},
     {"vendor.share.add", "POST", "/vendor/shares", PERM(PERM_ADMIN), ROUTE_WRITE, run_share,
+     .answer = "201 DeskShareLink",
      .summary = {"Make a share link; it is shown once", "共有リンクを作成する（一度だけ表示）"},
      BODY(share_fields, struct share_in)},
     {"vendor.share.remove", "DELETE", "/vendor/shares/{id}", PERM(PERM_ADMIN), ROUTE_WRITE,
-     run_share_remove, .summary = {"End a share link", "共有リンクを無効にする"}},
+     run_share_remove, .answer = "Done", .summary = {"End a share link", "共有リンクを無効にする"}},
 };
 ROUTE_SET(routes_vendor_licence, rows);

@@ -285,16 +285,19 @@ static enum rc run_verify(struct request *r, struct err *err)
 
 static const struct route rows[] = {
     {"vendor.fee.list", "GET", "/vendor/fees", PERM(PERM_ADMIN), ROUTE_READ, run_fees,
+     .answer = "page DeskFee, file text/csv", .query = "format@desk lang",
      .summary = {"The table of fees; format=csv", "料金表を表示する（format=csv も可）"}},
     {"vendor.fee.set", "POST", "/vendor/fees", PERM(PERM_ADMIN), ROUTE_WRITE, run_fee_set,
-     .summary = {"Set a fee from a month on", "料金を設定する"}, .body = fee_fields,
-     .body_size = sizeof(struct fee_in)},
+     .answer = "201 DeskFee", .summary = {"Set a fee from a month on", "料金を設定する"},
+     .body = fee_fields, .body_size = sizeof(struct fee_in)},
     {"vendor.statement", "GET", "/vendor/statements/{month}", PERM(PERM_ADMIN), ROUTE_READ,
-     run_statement,
+     run_statement, .answer = "DeskStatement, file text/csv", .query = "format@desk lang",
      .summary = {"What is charged in a month; format=csv", "月次の請求明細を作成する"}},
     {"vendor.ledger", "GET", "/vendor/ledger", PERM(PERM_ADMIN), ROUTE_READ, run_ledger,
+     .answer = "page DeskEntry", .query = "before limit",
      .summary = {"The ledger, newest first", "台帳を一覧する"}},
     {"vendor.ledger.verify", "POST", "/vendor/ledger/verify", PERM(PERM_ADMIN), ROUTE_READ,
-     run_verify, .summary = {"Prove that the ledger is whole", "台帳の完全性を検証する"}},
+     run_verify, .answer = "DeskProof",
+     .summary = {"Prove that the ledger is whole", "台帳の完全性を検証する"}},
 };
 ROUTE_SET(routes_vendor_money, rows);

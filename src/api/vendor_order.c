@@ -287,17 +287,20 @@ static enum rc run_cancel(struct request *r, struct err *err)
 #define BODY(f, S) .body = (f), .body_size = sizeof(S)
 static const struct route rows[] = {
     {"vendor.order.list", "GET", "/vendor/orders", PERM(PERM_ADMIN), ROUTE_READ, run_list,
+     .answer = "page DeskOrder", .query = "customer after limit",
      .summary = {"List the orders", "注文を一覧する"}},
     {"vendor.order.add", "POST", "/vendor/orders", PERM(PERM_ADMIN), ROUTE_WRITE, run_add,
-     .summary = {"Take an order", "注文を登録する"}, BODY(order_fields, struct order_in)},
+     .answer = "201 DeskOrder", .summary = {"Take an order", "注文を登録する"},
+     BODY(order_fields, struct order_in)},
     {"vendor.order.show", "GET", "/vendor/orders/{id}", PERM(PERM_ADMIN), ROUTE_READ, run_show,
-     .summary = {"One order", "注文を表示する"}},
+     .answer = "DeskOrder", .summary = {"One order", "注文を表示する"}},
     {"vendor.order.accept", "POST", "/vendor/orders/{id}/accept", PERM(PERM_ADMIN), ROUTE_WRITE,
-     run_accept, .summary = {"Accept an order", "注文を受け付ける"}},
+     run_accept, .answer = "DeskOrder", .summary = {"Accept an order", "注文を受け付ける"}},
     {"vendor.renew", "POST", "/vendor/renewals", PERM(PERM_ADMIN), ROUTE_WRITE, run_renew,
+     .answer = "DeskRenewals",
      .summary = {"The April renewal run, a hundred at a time", "4月の更新ライセンスを発行する"}},
     {"vendor.cancel", "POST", "/vendor/cancellations", PERM(PERM_ADMIN), ROUTE_WRITE, run_cancel,
-     .summary = {"Accept a cancellation", "解約を受け付ける"},
+     .answer = "DeskCancelled", .summary = {"Accept a cancellation", "解約を受け付ける"},
      BODY(cancel_fields, struct cancel_in)},
 };
 ROUTE_SET(routes_vendor_order, rows);

@@ -360,7 +360,7 @@ static const struct cli_command commands[] = {
      0,
      {"the connector reference", "接続設定リファレンス"},
      cli_docs,
-     NULL,
+     OPTIONS({"openapi", NULL, {"the API as OpenAPI 3.1", "API の OpenAPI 定義を出力"}}),
      NULL,
      false},
 };

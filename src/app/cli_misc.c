@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/api.h"
 #include "app/cli_priv.h"
 
 int cli_show(struct cli *c, const struct json *j)
@@ -200,7 +201,10 @@ int cli_system(struct cli *c, struct err *err)
 int cli_docs(struct cli *c, struct err *err)
 {
     AUTO(buf) struct buf b = BUF((size_t)8 << 20);
-    registry_markdown(c->lang, &b);
+    if (cli_opt(c, "openapi"))
+        api_openapi(INRO_VERSION, &b);
+    else
+        registry_markdown(c->lang, &b);
     CLI_TRY(buf_ok(&b, err));
     (void)fwrite(b.p, 1, b.len, stdout);
     return 0;

@@ -184,8 +184,11 @@ static void json_property(const struct field *f, struct json_writer *w)
         break;
     }
     jw_kstr(w, "title", f->label.en);
+    jw_kstr(w, "x-title-ja", f->label.ja);
     if (f->help.en)
         jw_kstr(w, "description", f->help.en);
+    if (f->help.ja)
+        jw_kstr(w, "x-description-ja", f->help.ja);
     if (f->dflt) {
         jw_key(w, "default");
         write_text_value(f, f->dflt, w);

@@ -33,6 +33,7 @@
 #include "base/rand.h"
 #include "crypto/digest.h"
 #include "crypto/envelope.h"
+#include "unit/api/conform.h"
 
 #define RIG_HOST   "inro.example:8443"
 #define RIG_ORIGIN "https://" RIG_HOST
@@ -203,6 +204,15 @@ static inline void rig_split(struct api_rig *r, struct rig_request *q, const cha
     }
 }
 
+/* Every answer of every test is held to what its route declares. */
+static inline void rig_conforms(const char *method, const char *path, const struct answer *x)
+{
+    AUTO(buf) struct buf why = BUF(4096);
+    if (!conform_answer(conform_route(method, path), x->status, x->type, x->stream, x->json, &why))
+        fail_msg("%s %s: the answer (%d %s) is not as declared: %s: %s", method, path, x->status,
+                 x->type, buf_cstr(&why), x->text ? x->text : "");
+}
+
 static inline struct answer rig_bytes(struct api_rig *r, const struct who *who, const char *method,
                                       const char *path, struct str body)
 {
@@ -242,6 +252,7 @@ static inline struct answer rig_bytes(struct api_rig *r, const struct who *who, 
         r->kept[r->kept_count++] = j;
         x.json = j;
     }
+    rig_conforms(method, bare, &x);
     return x;
 }
 

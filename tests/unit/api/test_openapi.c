@@ -34,7 +34,7 @@ static const struct json *operation_of(const struct json *doc, const struct rout
     return op;
 }
 
-/* Names in braces, in order; the document must declare just these. */
+/* Names in braces, in order, then what the row reads of the query: just these. */
 static void check_parameters(const struct route *t, const struct json *op)
 {
     const struct json *list = json_get(op, "parameters");
@@ -50,6 +50,13 @@ static void check_parameters(const struct route *t, const struct json *op)
         for (size_t k = 0; k < n; k++)
             assert_string_not_equal(json_str_or(json_at(list, k), "name", ""),
                                     json_str_or(d, "name", ""));
+    }
+    const struct param *q;
+    for (struct str rest = str_from(t->query); param_next(&rest, &q); n++) {
+        const struct json *d = json_at(list, n);
+        if (!str_eqs(param_name(q), json_str_or(d, "name", "")))
+            fail_msg("%s: parameter %s is not declared", t->id, q->id);
+        assert_string_equal(json_str_or(d, "in", ""), "query");
     }
     assert_int_equal(json_len(list), n);
 }

@@ -1,0 +1,191 @@
+/* The tables behind the OpenAPI document, the document, and the check that holds answers to them.
+ */
+#include "unit/api/api_rig.h"
+
+static struct json *document(void)
+{
+    AUTO(buf) struct buf b = BUF((size_t)4 << 20);
+    struct json *j = NULL;
+    json_init();
+    api_openapi("test", &b);
+    OK(json_parse(buf_str(&b), &j, err));
+    return j;
+}
+
+/* json_get() takes dotted paths; names with dots in them are looked for one by one. */
+static const struct json *member(const struct json *j, const char *name)
+{
+    void *iter = NULL;
+    const char *key;
+    const struct json *value;
+    while (json_next(j, &iter, &key, &value))
+        if (strcmp(key, name) == 0)
+            return value;
+    return NULL;
+}
+
+static void every_route_is_in_it(void **state)
+{
+    (void)state;
+    AUTO(json) struct json *doc = document();
+    size_t operations = 0;
+    const struct json *paths = member(doc, "paths"), *path;
+    void *iter = NULL;
+    const char *key;
+    while (json_next(paths, &iter, &key, &path))
+        operations += json_len(path);
+    assert_int_equal(operations, api_route_count());
+    for (size_t i = 0; i < api_route_count(); i++) {
+        const struct route *t = api_route(i);
+        char method[8] = {0};
+        for (size_t k = 0; t->method[k] && k + 1 < sizeof method; k++)
+            method[k] = (char)(t->method[k] | 0x20);
+        const struct json *op = member(member(paths, t->path), method);
+        assert_string_equal(json_str_or(op, "operationId", ""), t->id);
+        assert_string_equal(json_str_or(op, "summary", ""), t->summary.en);
+        assert_string_equal(json_str_or(op, "x-summary-ja", ""), t->summary.ja);
+        if (json_len(json_get(op, "tags")) != 1)
+            fail_msg("%s: give %s a tag in src/api/openapi.c", t->id, t->path);
+        assert_int_equal(json_get(op, "requestBody") != NULL, t->body != NULL);
+        assert_true(json_len(json_get(op, "responses")) >= 3);
+        assert_non_null(json_get(op, "responses.4XX"));
+        assert_int_equal(json_len(json_get(op, "security")) == 0, t->perm == PERM_PUBLIC);
+    }
+}
+
+static void refs_lead_somewhere(const struct json *doc, const struct json *j, size_t *count)
+{
+    static const char start[] = "#/components/";
+    const char *ref = NULL, *key;
+    void *iter = NULL;
+    const struct json *value;
+    if (json_type_of(j) == JSON_ARRAY)
+        for (size_t i = 0; i < json_len(j); i++)
+            refs_lead_somewhere(doc, json_at(j, i), count);
+    if (json_type_of(j) != JSON_OBJECT)
+        return;
+    if (json_get_str(j, "$ref", &ref)) {
+        const char *slash = strchr(ref + sizeof start - 1, '/');
+        char section[32];
+        assert_memory_equal(ref, start, sizeof start - 1);
+        assert_non_null(slash);
+        snprintf(section, sizeof section, "%.*s", (int)(slash - ref) - (int)(sizeof start - 1),
+                 ref + sizeof start - 1);
+        if (!member(member(member(doc, "components"), section), slash + 1))
+            fail_msg("%s leads nowhere", ref);
+        ++*count;
+    }
+    while (json_next(j, &iter, &key, &value))
+        refs_lead_somewhere(doc, value, count);
+}
+
+static void references(void **state)
+{
+    (void)state;
+    AUTO(json) struct json *doc = document();
+    size_t count = 0;
+    refs_lead_somewhere(doc, doc, &count);
+    assert_true(count > api_route_count());
+}
+
+/* Parameters of path and query, limits and words. */
+static void parameters(void **state)
+{
+    (void)state;
+    AUTO(json) struct json *doc = document();
+    const struct json *op =
+        member(member(member(doc, "paths"), "/groups/{id}/members/{user}"), "delete");
+    assert_int_equal(json_len(json_get(op, "parameters")), 2);
+    assert_string_equal(json_str_or(op, "parameters.0.name", ""), "id");
+    assert_string_equal(json_str_or(op, "parameters.1.name", ""), "user");
+    assert_string_equal(json_str_or(op, "parameters.1.in", ""), "path");
+    op = member(member(member(doc, "paths"), "/deployments"), "get");
+    assert_int_equal(json_len(json_get(op, "parameters")), 3);
+    assert_string_equal(json_str_or(op, "parameters.2.name", ""), "limit");
+    assert_int_equal(json_i64_or(op, "parameters.2.schema.minimum", 0), 1);
+    assert_int_equal(json_i64_or(op, "parameters.2.schema.maximum", 0), LIMIT_MAX);
+    assert_int_equal(json_i64_or(op, "parameters.2.schema.default", 0), LIMIT_DEFAULT);
+}
+
+static void columns(void **state)
+{
+    static const char *const good[] = {"Cert",      "201 Cert",      "200/201 Cert",
+                                       "page Cert", "202 page Cert", "list Cert, file a/b",
+                                       "stream",    "file text/csv", "cursor Cert"};
+    static const char *const bad[] = {
+        "", "Nothing", "page", "page Nothing", "404 Cert", "200/ Cert", "201", "Cert Cert", "file"};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(good); i++)
+        if (!answer_good(good[i], "limit after"))
+            fail_msg("\"%s\" is refused", good[i]);
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        if (answer_good(bad[i], NULL))
+            fail_msg("\"%s\" is taken", bad[i]);
+    assert_false(answer_good(NULL, NULL));
+    assert_false(answer_good("Cert", "limit nothing"));
+    assert_true(query_declared("after@cursor limit", "after"));
+    assert_false(query_declared("after@cursor limit", "aft"));
+    assert_false(query_declared(NULL, "after"));
+}
+
+/* The check of answers says no when it should. */
+static void conformity(void **state)
+{
+    static const struct {
+        const char *json;
+        bool good;
+    } rows[] = {
+        {"{\"status\":\"ok\",\"version\":\"1\"}", true},
+        {"{\"status\":\"fine\",\"version\":\"1\"}", false},             /* another word */
+        {"{\"status\":\"ok\"}", false},                                 /* missing */
+        {"{\"status\":\"ok\",\"version\":null}", false},                /* null */
+        {"{\"status\":\"ok\",\"version\":1}", false},                   /* type */
+        {"{\"status\":\"ok\",\"version\":\"1\",\"more\":true}", false}, /* undeclared */
+        {"[]", false},
+    };
+    const struct route *t = conform_route("GET", "/health");
+    (void)state;
+    json_init();
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO(json) struct json *j = NULL;
+        AUTO(buf) struct buf why = BUF(4096);
+        OK(json_parse(str_from(rows[i].json), &j, err));
+        if (conform_answer(t, 200, "application/json", false, j, &why) != rows[i].good)
+            fail_msg("%s: wrongly judged", rows[i].json);
+        assert_false(conform_answer(t, 201, "application/json", false, j, &why));
+        assert_false(conform_answer(t, 200, "text/csv", false, j, &why));
+        assert_false(conform_answer(t, 404, "application/json", false, j, &why));
+    }
+    t = conform_route("GET", "/certs/7/chain");
+    assert_string_equal(t->id, "cert.chain");
+    assert_null(conform_route("GET", "/certs/7/nothing"));
+}
+
+static const char *always_seven(const void *ctx, const char *name)
+{
+    (void)ctx, (void)name;
+    return "7";
+}
+
+/* A parameter that the row does not declare is not there for the handler. */
+static void undeclared(void **state)
+{
+    const struct route row = {.query = "limit after@cursor"};
+    const struct api_call call = {.query = always_seven};
+    const struct request r = {.route = &row, .call = &call};
+    (void)state;
+    assert_string_equal(r_query(&r, "limit"), "7");
+    assert_string_equal(r_query(&r, "after"), "7");
+    assert_null(r_query(&r, "before"));
+    assert_null(r_query(&r, "after@cursor"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_route_is_in_it), cmocka_unit_test(references),
+        cmocka_unit_test(parameters),           cmocka_unit_test(columns),
+        cmocka_unit_test(conformity),           cmocka_unit_test(undeclared),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
