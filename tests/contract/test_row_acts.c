@@ -226,7 +226,6 @@ static void world_reset(const struct row_case *c)
     EACH_FIELD(c->t, i)
     {
         const struct field *f = &c->t->fields[i];
-        AUTO(buf) struct buf b = BUF(4096);
         if (f->type == FIELD_T_PATH && (f->flags & FIELD_REQUIRED))
             rig_dir(*(const char *const *)((const char *)c->settings + f->offset));
     }
