@@ -11,8 +11,6 @@ static const struct field_choice starttls[] = {{"none", {"TLS at once", "TLS"}},
                                                {"smtp", {"SMTP", "SMTP"}},
                                                {"imap", {"IMAP", "IMAP"}},
                                                {"pop3", {"POP3", "POP3"}},
-                                               {"ldap", {"LDAP", "LDAP"}},
-                                               {"postgres", {"PostgreSQL", "PostgreSQL"}},
                                                {NULL, {NULL, NULL}}};
 static const struct field endpoint_fields[] = {
     FIELD_HOST(struct endpoint_in, host, .flags = FIELD_REQUIRED, .label = {"Host", "ホスト"}),

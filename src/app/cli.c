@@ -246,7 +246,7 @@ static const struct cli_command commands[] = {
      {"watch an endpoint", "監視対象を追加"},
      cli_watch_add,
      OPTIONS({"sni", "N", {"server name", "サーバー名"}}, GROUP,
-             {"starttls", "P", {"smtp imap pop3 ...", "STARTTLS"}},
+             {"starttls", "P", {"smtp, imap or pop3", "STARTTLS（smtp、imap、pop3）"}},
              {"cert", "CERT", {"certificate expected there", "期待する証明書"}},
              {"every", "TIME", {"look every", "確認間隔"}}),
      NULL,

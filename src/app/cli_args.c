@@ -202,10 +202,7 @@ static enum rc set_one(struct cli *c, const struct cli_opt *o, struct flag g, st
     if (g.from_file)
         TRY(cli_file(c, o->value, g.field->type == FIELD_T_SECRET, &text, err));
     jw_key(w, g.field->name);
-    enum rc rc = schema_text(g.field, text, w, err);
-    if (rc != RC_OK)
-        err_field(err, o->name);
-    return rc;
+    return schema_text(g.field, text, w, err); /* names the field itself */
 }
 
 /* Which option speaks for the field: the last one given; lists gather all of them. */

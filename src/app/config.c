@@ -107,8 +107,10 @@ static const struct msg *set_data(struct loader *l, const char *v)
 static const struct msg *set_database(struct loader *l, const char *v)
 {
     struct str s = str_from(v);
-    if (v[0] == '\0')
-        return NULL; /* derived from data afterwards */
+    if (v[0] == '\0') { /* derived from data afterwards */
+        l->c->database = NULL;
+        return NULL;
+    }
     if (!str_starts(s, "sqlite:/") && !str_starts(s, "postgresql://"))
         return &bad_database;
     if (str_starts(s, "sqlite:/") && is_directory(v + strlen("sqlite:")))
@@ -135,8 +137,10 @@ static const struct msg *set_egress(struct loader *l, const char *v)
 
 static const struct msg *set_passphrase(struct loader *l, const char *v)
 {
-    if (v[0] == '\0')
+    if (v[0] == '\0') {
+        l->c->passphrase_file = NULL;
         return NULL;
+    }
     if (v[0] != '/')
         return &bad_path;
     return is_directory(v) ? &bad_file : keep(l, v, &l->c->passphrase_file);
@@ -226,10 +230,14 @@ static void fault(struct loader *l, const char *place, struct str name, const st
     l->faults++;
 }
 
-static void set_row(struct loader *l, const char *place, struct str name, const char *value,
+/* shown: the name as it was typed. */
+static void set_row(struct loader *l, const char *place, struct str shown, const char *value,
                     unsigned *seen)
 {
     unsigned bit = 0;
+    struct str name = shown;
+    if (str_starts(name, "--"))
+        name = (struct str){name.p + 2, name.n - 2};
     const struct row *r = row_find(name, &bit);
     const struct msg *m = !r ? &bad_unknown : (*seen & bit) ? &bad_twice : r->set(l, value);
     bool database = r && strcmp(r->name, "database") == 0;
@@ -238,7 +246,7 @@ static void set_row(struct loader *l, const char *place, struct str name, const 
     if (database)
         l->c->database_in_file = seen == &l->seen_file;
     if (m)
-        fault(l, place, name, m);
+        fault(l, place, shown, m);
     *seen |= bit;
     if (r && strcmp(r->name, "http01") == 0)
         l->c->http01_explicit = true;
@@ -252,18 +260,17 @@ static void load_flags(struct loader *l, int argc, char *const argv[])
             fault(l, "inro", word, &bad_unknown);
             continue;
         }
-        struct str name = {word.p + 2, word.n - 2};
-        const char *eq = memchr(name.p, '=', name.n);
+        const char *eq = memchr(word.p, '=', word.n);
         bool next = i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0;
         const char *value = eq ? eq + 1 : next ? argv[++i] : NULL;
         if (eq)
-            name.n = (size_t)(eq - name.p);
-        if (str_eqs(name, "lang"))
+            word.n = (size_t)(eq - word.p);
+        if (str_eqs(word, "--lang"))
             continue;
         if (!value)
             fault(l, "inro", word, &bad_value);
         else
-            set_row(l, "inro --", name, value, &l->seen_flag);
+            set_row(l, "inro", word, value, &l->seen_flag);
     }
 }
 
@@ -350,8 +357,8 @@ enum rc config_argv(const struct config *c, struct arena *a, const char *const *
         {"--listen", c->listen},
         {"--http01",
          c->http01_explicit || !c->http01[0] ? (c->http01[0] ? c->http01 : "off") : NULL},
-        {"--egress-allow", c->egress_allow[0] ? c->egress_allow : NULL},
-        {"--passphrase-file", c->passphrase_file},
+        {"--egress-allow", c->egress_allow}, /* said also when empty: flags win over the file */
+        {"--passphrase-file", c->passphrase_file ? c->passphrase_file : ""},
         {"--threads", threads},
         {"--log-level", level_names[c->log_level]},
         {"--log-json", c->log_json ? "yes" : "no"},

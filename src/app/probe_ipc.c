@@ -84,16 +84,17 @@ static enum rc read_seen(struct str payload, struct arena *a, struct tls_seen *r
     return RC_OK;
 }
 
-static enum rc read_error(struct str payload, struct err *err)
+static enum rc read_error(const struct ipc_frame *f, struct err *err)
 {
     AUTO(json) struct json *j = NULL;
     struct str text = STR("");
-    struct err told;
-    (void)ipc_get(payload, 1, 0, &text);
-    TRY(json_parse(text, &j, err));
-    json_to_err(j, &told);
-    if (told.rc == RC_OK)
-        told.rc = RC_INTERNAL;
+    struct err told = {0};
+    if (f->kind == IPC_ERROR && ipc_get(f->payload, 1, 0, &text) &&
+        json_parse(text, &j, NULL) == RC_OK)
+        json_to_err(j, &told);
+    CHECK(told.rc != RC_OK && told.en[0], err, RC_INTERNAL, BLAME_US,
+          MSG("app.prober.answer", "the prober's answer is not understood",
+              "プローバーの応答を解釈できません"));
     if (err)
         *err = told;
     return told.rc;
@@ -129,7 +130,7 @@ enum rc prober_do(struct prober *p, const struct tls_probe *probe, struct arena 
     TRY(ipc_recv(mine, probe->deadline + ANSWER_GRACE_SEC * USEC_PER_SEC, &b, &f, err));
     if (f.fd >= 0)
         close(f.fd);
-    return f.kind == IPC_REPLY ? read_seen(f.payload, a, ret, err) : read_error(f.payload, err);
+    return f.kind == IPC_REPLY ? read_seen(f.payload, a, ret, err) : read_error(&f, err);
 }
 
 static enum rc read_request(struct str payload, struct arena *a, struct tls_probe *ret,

@@ -71,7 +71,7 @@ static const struct denial denials[] = {
     {KEEP_NET, SCMP_SYS(accept4)},
     {KEEP_READ, SCMP_SYS(open)},
     {KEEP_READ, SCMP_SYS(openat)},
-    {KEEP_READ, SCMP_SYS(openat2)},
+    {KEEP_WRITE, SCMP_SYS(openat2)}, /* its mode is out of a filter's sight */
     {KEEP_WRITE, SCMP_SYS(creat)},
     {KEEP_WRITE, SCMP_SYS(rename)},
     {KEEP_WRITE, SCMP_SYS(renameat)},
@@ -80,6 +80,14 @@ static const struct denial denials[] = {
     {KEEP_WRITE, SCMP_SYS(unlinkat)},
     {KEEP_WRITE, SCMP_SYS(mkdir)},
     {KEEP_WRITE, SCMP_SYS(mkdirat)},
+    {KEEP_WRITE, SCMP_SYS(rmdir)},
+    {KEEP_WRITE, SCMP_SYS(mknod)},
+    {KEEP_WRITE, SCMP_SYS(mknodat)},
+    {KEEP_WRITE, SCMP_SYS(chown)},
+    {KEEP_WRITE, SCMP_SYS(lchown)},
+    {KEEP_WRITE, SCMP_SYS(fchownat)},
+    {KEEP_WRITE, SCMP_SYS(setxattr)},
+    {KEEP_WRITE, SCMP_SYS(lsetxattr)},
     {KEEP_WRITE, SCMP_SYS(truncate)},
     {KEEP_WRITE, SCMP_SYS(link)},
     {KEEP_WRITE, SCMP_SYS(linkat)},
@@ -90,6 +98,7 @@ static const struct denial denials[] = {
     {0, SCMP_SYS(ptrace)},
     {0, SCMP_SYS(process_vm_readv)},
     {0, SCMP_SYS(process_vm_writev)},
+    {0, SCMP_SYS(pidfd_getfd)},
     {0, SCMP_SYS(mount)},
     {0, SCMP_SYS(umount2)},
     {0, SCMP_SYS(pivot_root)},
@@ -167,18 +176,33 @@ static const int vault_allowed[] = {
     SCMP_SYS(sysinfo),
 };
 
+/* Read-only roles: opening for writing is refused, and so is what makes or empties a file while
+ * it says it only reads. */
+static int add_read_only(scmp_filter_ctx f)
+{
+    static const struct {
+        uint64_t mask, is;
+    } writes[] = {
+        {O_ACCMODE, O_WRONLY}, {O_ACCMODE, O_RDWR}, {O_CREAT, O_CREAT}, {O_TRUNC, O_TRUNC}};
+    int e = 0;
+    for (size_t i = 0; i < COUNT_OF(writes) && e == 0; i++) {
+        e = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(openat), 1,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, writes[i].mask, writes[i].is));
+        e = e ? e
+              : seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(open), 1,
+                                 SCMP_A1(SCMP_CMP_MASKED_EQ, writes[i].mask, writes[i].is));
+    }
+    return e;
+}
+
 static int add_denials(scmp_filter_ctx f, unsigned keeps)
 {
     int e = 0;
     for (size_t i = 0; i < COUNT_OF(denials) && e == 0; i++)
         if (!(denials[i].unless & keeps))
             e = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), denials[i].syscall, 0);
-    /* Read-only roles: opening for writing is refused by the access mode. */
-    if (e == 0 && (keeps & KEEP_READ) && !(keeps & KEEP_WRITE)) {
-        for (unsigned mode = O_WRONLY; mode <= O_RDWR && e == 0; mode++)
-            e = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(openat), 1,
-                                 SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE, mode));
-    }
+    if (e == 0 && (keeps & KEEP_READ) && !(keeps & KEEP_WRITE))
+        e = add_read_only(f);
     return e;
 }
 

@@ -142,7 +142,7 @@ function AddEndpoint({ cert, close }: { cert: string; close: () => void }): JSX.
         <details class="fold">
           <summary>{t("advanced")}</summary>
           <Field label="SNI" value={sni} onValue={setSni} help={t("sni_help")} />
-          <Select label="STARTTLS" value={starttls} of={["none", "smtp", "imap", "pop3", "ldap", "postgres"].map((x) => [x, x === "none" ? t("tls_at_once") : x.toUpperCase()])} onValue={setStarttls} />
+          <Select label="STARTTLS" value={starttls} of={["none", "smtp", "imap", "pop3"].map((x) => [x, x === "none" ? t("tls_at_once") : x.toUpperCase()])} onValue={setStarttls} />
           <Field label={t("look_every")} value={every} onValue={setEvery} help={t("secs_help")} />
         </details>
         <Fault error={error} />
