@@ -156,7 +156,7 @@ static enum rc refuse_known(struct request *r, const char *sha256_hex_text, stru
                 NUM(old.id), NUM(old.cert_id));
 }
 
-enum rc cert_import(struct request *r, struct err *err)
+static enum rc import_file(struct request *r, struct err *err)
 {
     const struct import_in *in = r->in;
     AUTO(buf) struct buf text = BUF_SECRET((size_t)2 << 20);
@@ -212,4 +212,25 @@ enum rc cert_import(struct request *r, struct err *err)
     jw_kbool(&r->w, "key", v.key_sealed != NULL);
     jw_end_object(&r->w);
     return RC_OK;
+}
+
+/* Guessing a file's password is slowed like guessing a person's: a few tries, then ever longer. */
+enum rc cert_import(struct request *r, struct err *err)
+{
+    const struct import_in *in = r->in;
+    const char *who = arena_printf(r->a, "import\n%s", r->user.login ? r->user.login : "");
+    struct err why = {0};
+    if (!who)
+        return NOMEM(err);
+    CHECK(!in->password || !delay_active(r, who), err, RC_RATE, BLAME_INPUT,
+          MSG("api.import_wait", "too many wrong passwords; wait a while and try again",
+              "パスワードの誤りが続いています。しばらく待ってからやり直してください"));
+    enum rc rc = import_file(r, &why);
+    bool wrong = rc != RC_OK && (strcmp(why.id, "crypto.container.wrong") == 0 ||
+                                 strcmp(why.id, "crypto.key.password_wrong") == 0);
+    if (in->password && (rc == RC_OK || wrong))
+        delay_note(r, who, rc == RC_OK);
+    if (rc != RC_OK && err)
+        *err = why;
+    return rc;
 }

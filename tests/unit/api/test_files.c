@@ -293,6 +293,23 @@ static void the_csr_is_the_newest(void **state)
     files_close(&f);
 }
 
+/* A few wrong passwords are told as such; after them even the right one has to wait. */
+static void guessing_a_password_is_slowed(void **state)
+{
+    struct files f;
+    (void)state;
+    files_open(&f);
+    AUTO(buf) struct buf p12 = BUF(65536);
+    OK(pkcs12_write(f.key, &f.chain, "a", PASSWORD, &p12, err));
+    for (int i = 0; i < 4; i++) {
+        struct answer x = take_in(&f, 400, NULL, buf_str(&p12), "wrong wrong wrong");
+        assert_string_equal(json_str_or(x.json, "error.id", ""), "crypto.container.wrong");
+    }
+    struct answer x = take_in(&f, 503, NULL, buf_str(&p12), PASSWORD);
+    assert_string_equal(json_str_or(x.json, "error.id", ""), "api.import_wait");
+    files_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +318,7 @@ int main(void)
         cmocka_unit_test(every_format_goes_out),
         cmocka_unit_test(keys_go_out_only_to_who_is_proven),
         cmocka_unit_test(the_csr_is_the_newest),
+        cmocka_unit_test(guessing_a_password_is_slowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
