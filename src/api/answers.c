@@ -22,7 +22,8 @@ static const struct component components[] = {
     {"Named", "id:int name:str", {"A thing by its number and name", "番号と名前"}},
     /* ---- certificates ---- */
     {"Cert",
-     "id:int name:str names:[str] ca:str? group:str? group_id:int? key:str? health:" HEALTHS
+     "id:int name:str names:[str] ca:str? group:str? group_id:int? organisation?:str? "
+     "organisation_id?:int? key:str? health:" HEALTHS
      " not_before:time? not_after:time? issuer:str? serial:str? sha256:str? renew_at:time? "
      "targets:CertTargets job:int? created:time? updated:time? revision:int",
      {"A certificate as the lists show it", "証明書（一覧の項目）"}},
@@ -158,6 +159,11 @@ static const struct component components[] = {
      "id:int name:str about:str? notify:object? members:[GroupMember] created:time? updated:time? "
      "revision:int",
      {"A group of users that owns certificates, targets and endpoints", "ユーザーグループ"}},
+    {"Organisation",
+     "id:int name:str group:str? group_id:int? details:object contacts:[Contact] certs:int "
+     "created:time? updated:time? revision:int",
+     {"An organisation that applies for certificates", "申請する組織"}},
+    {"Contact", "id:int details:object", {"A person of an organisation", "組織の担当者"}},
     {"GroupMember",
      "id:int login:str name:str? role:" ROLES " disabled:bool",
      {"A user of a group", "グループの利用者"}},

@@ -13,7 +13,9 @@ struct tag {
     const char *first; /* first parts of paths */
 };
 static const struct tag tags[] = {
-    {"certificates", {"Certificates", "証明書"}, "certs"},
+    {"certificates",
+     {"Certificates, and organisations that apply", "証明書と申請する組織"},
+     "certs orgs"},
     {"issuance", {"Applications and jobs", "申請とジョブ"}, "orders jobs"},
     {"deployment", {"Targets and deployments", "適用先と適用"}, "targets bindings deployments"},
     {"watching", {"What is watched", "監視"}, "endpoints"},
@@ -41,6 +43,7 @@ static const struct {
     {"kind",
      {"ca, challenge, dns, target, notifier or backup",
       "ca、challenge、dns、target、notifier、backup のいずれか"}},
+    {"contact", {"A contact's number", "担当者の番号"}},
     {"month", {"A month like 2026-04", "2026-04 の形式の月"}},
     {"session", {"A session's id as the list shows it", "一覧に表示されるセッションの ID"}},
     {"user", {"Number or login of a user", "利用者の番号かログイン名"}},
