@@ -22,8 +22,8 @@ static const struct component components[] = {
     {"Named", "id:int name:str", {"A thing by its number and name", "番号と名前"}},
     /* ---- certificates ---- */
     {"Cert",
-     "id:int name:str names:[str] ca:str? group:str? group_id:int? organisation?:str? "
-     "organisation_id?:int? key:str? health:" HEALTHS
+     "id:int name:str names:[str] ca:str? group:str? group_id:int? organisation:str? "
+     "organisation_id:int? key:str health:" HEALTHS
      " not_before:time? not_after:time? issuer:str? serial:str? sha256:str? renew_at:time? "
      "targets:CertTargets job:int? created:time? updated:time? revision:int",
      {"A certificate as the lists show it", "証明書（一覧の項目）"}},
@@ -35,7 +35,7 @@ static const struct component components[] = {
      "deployments:[CertDeployment] bindings:[Binding]",
      {"A certificate with its history", "証明書（履歴を含む）"}},
     {"Version",
-     "id:int state:" VERSIONS " key:str? has_key:bool serial:str? issuer:str? sha256:str? "
+     "id:int state:" VERSIONS " key:str has_key:bool serial:str? issuer:str? sha256:str? "
      "spki_sha256:str? not_before:time? not_after:time? created:time? activated:time?",
      {"One version of a certificate", "証明書の版"}},
     {"CertDeployment",
@@ -70,7 +70,7 @@ static const struct component components[] = {
      "reason:str? error:Fault? created:time? updated:time?",
      {"An application at a CA", "申請"}},
     {"Job",
-     "id:int kind:str subject:str? subject_name:str? step:str? state:" JOBS " activity:Message? "
+     "id:int kind:str subject:str subject_name:str? step:str state:" JOBS " activity:Message? "
      "attempts:int run_at:time? error:Fault? progress:any created:time? updated:time? "
      "finished:time?",
      {"Work that goes on by itself", "ジョブ"}},
@@ -105,7 +105,7 @@ static const struct component components[] = {
     /* ---- watching ---- */
     {"Endpoint",
      "id:int host:str port:int sni:str? starttls:str? cert:int? cert_name:str? group:str? "
-     "group_id:int? every:int next_at:time? state:str? seen:Seen? seen_at:time? created:time? "
+     "group_id:int? every:int next_at:time? state:str seen:Seen? seen_at:time? created:time? "
      "updated:time?",
      {"What is watched", "監視対象"}},
     {"Seen", "addresses:[SeenAddress] error:Fault?", {"What was seen last", "直近の検出結果"}},
@@ -145,7 +145,7 @@ static const struct component components[] = {
      {"Who is signed in; csrf goes into the header X-Inro-CSRF",
       "サインイン中の利用者（csrf は X-Inro-CSRF ヘッダーに入れる）"}},
     {"SessionUser",
-     "id:int? login:str name:str? role:" ROLES " lang:str totp:bool groups:[Named]",
+     "id:int? login:str name:str role:" ROLES " lang:str totp:bool groups:[Named]",
      {"The person of a session", "サインイン中の利用者"}},
     {"SessionItem",
      "id:str user:str user_id:int address:str? agent:str? created:time? last_seen:time? "
@@ -210,8 +210,8 @@ static const struct component components[] = {
      {"Where the audit log is forwarded", "監査ログの転送"}},
     {"LogLevels", "levels:texts", {"Log levels by room", "ログレベル"}},
     {"Audit",
-     "id:int at:time actor:str? origin:str? action:str subject:str? detail:any result:str? "
-     "hash:str?",
+     "id:int at:time actor:str? origin:str? action:str subject:str? detail:any result:str "
+     "hash:str",
      {"A record of the audit log", "監査ログの記録"}},
     {"AuditProof", "whole:bool records:int", {"The audit log is whole", "監査ログの検証結果"}},
     /* ---- licence ---- */
@@ -230,16 +230,16 @@ static const struct component components[] = {
      {"The vendor's desk", "ベンダー機能の状態"}},
     {"DeskCustomer",
      "id:int service_code:str name:str mail:str lang:str installation:str? state:str ends_on:day? "
-     "created:time updated:time revision:int",
+     "created:time? updated:time? revision:int",
      {"A customer", "顧客"}},
     {"DeskOrder",
      "id:int customer:int kind:str basics:int servers:int ordered_on:day accept_on:day? "
      "share_due:day? share_overdue:bool starts_on:day? begins_on:day? ends_on:day? "
-     "accepted:time? state:str licence:int created:time",
+     "accepted:time? state:str licence:int created:time?",
      {"An order", "注文"}},
     {"DeskLicence",
      "id:int serial:int customer:int order:int plan:str certificates:int targets:int "
-     "begins_on:day ends_on:day installation:str? key_id:str file_name:str created:time",
+     "begins_on:day ends_on:day installation:str? key_id:str file_name:str created:time?",
      {"A licence that was issued", "発行済みライセンス"}},
     {"DeskLicenceFile",
      "+DeskLicence file:str",
@@ -248,7 +248,7 @@ static const struct component components[] = {
      "licence:DeskLicenceFile mailed:bool",
      {"The licence issued, and whether a mail goes out", "発行の結果"}},
     {"DeskShare",
-     "id:int customer:int expires:time expired:bool created:time hits:int last_hit:time?",
+     "id:int customer:int expires:time expired:bool created:time? hits:int last_hit:time?",
      {"A share link", "共有リンク"}},
     {"DeskShareLink",
      "+DeskShare path:str link:str?",

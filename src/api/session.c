@@ -46,7 +46,7 @@ static enum rc view_session(struct request *r, struct db *db, const char *csrf, 
     jw_object(&r->w);
     jw_id(&r->w, "id", u->id);
     jw_kstr(&r->w, "login", u->login ? u->login : "local");
-    jw_kstr(&r->w, "name", u->name ? u->name : u->login);
+    jw_kstr(&r->w, "name", u->name ? u->name : u->login ? u->login : "local");
     jw_kstr(&r->w, "role", r->role);
     jw_kstr(&r->w, "lang", u->lang ? u->lang : "ja");
     jw_kbool(&r->w, "totp", u->totp != NULL);
