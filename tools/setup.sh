@@ -55,13 +55,34 @@ setup_npm() { # folder
   fi
 }
 
-# The GUI's assets in web/dist, which the build embeds; made again when a source is newer.
-build_web() {
-  local stamp=web/dist/index.html
+# The OpenAPI document as the binary tells it (out/openapi.json), and the GUI's types made from it.
+# Both are written again only when the document changed.
+build_types() { # inro
+  local types=web/src/lib/openapi.d.ts
+  mkdir -p out
+  "$1" docs --openapi > out/openapi.json.new || return 1
+  if [[ -f $types ]] && cmp -s out/openapi.json.new out/openapi.json; then
+    rm -f out/openapi.json.new
+    return 0
+  fi
+  (cd web && npm exec --offline -- openapi-typescript ../out/openapi.json.new -o src/lib/openapi.d.ts) \
+    > out/types.log 2>&1 || { tail -20 out/types.log >&2; return 1; }
+  mv out/openapi.json.new out/openapi.json
+}
+
+# The GUI's assets in web/dist, which the next build of the tree embeds; made again when a source is
+# newer. Its types come from the binary, so that is built first (the first time without the GUI).
+build_web() { # [tree]
+  local tree=${1:-build} stamp=web/dist/index.html
+  build_tree "$tree" -DINRO_TESTS=OFF && build_types "$tree/inro" || return 1
   if [[ ! -f $stamp || -n $(find web/src web/index.html web/package-lock.json web/vite.config.ts -newer $stamp -print -quit) ]]; then
-    mkdir -p out
     (cd web && npm run --silent build > ../out/web.log 2>&1) || { tail -20 out/web.log >&2; return 1; }
   fi
+}
+
+# The product with its GUI.
+build_product() { # tree
+  build_web "$1" && build_tree "$1" -DINRO_TESTS=OFF
 }
 
 # build_tree DIR [cmake options]; quiet unless it fails

@@ -25,7 +25,7 @@ static const struct component components[] = {
      "id:int name:str names:[str] ca:str? group:str? group_id:int? organisation:str? "
      "organisation_id:int? key:str health:" HEALTHS
      " not_before:time? not_after:time? issuer:str? serial:str? sha256:str? renew_at:time? "
-     "targets:CertTargets job:int? created:time? updated:time? revision:int",
+     "targets:CertTargets job:int? created:time updated:time revision:int",
      {"A certificate as the lists show it", "証明書（一覧の項目）"}},
     {"CertTargets",
      "total:int deployed:int failed:int",
@@ -36,10 +36,10 @@ static const struct component components[] = {
      {"A certificate with its history", "証明書（履歴を含む）"}},
     {"Version",
      "id:int state:" VERSIONS " key:str has_key:bool serial:str? issuer:str? sha256:str? "
-     "spki_sha256:str? not_before:time? not_after:time? created:time? activated:time?",
+     "spki_sha256:str? not_before:time? not_after:time? created:time activated:time?",
      {"One version of a certificate", "証明書の版"}},
     {"CertDeployment",
-     "id:int version:int state:running|done|failed|undone reason:str? created:time?",
+     "id:int version:int state:running|done|failed|undone reason:str? created:time",
      {"A deployment as its certificate shows it", "証明書ごとの適用履歴"}},
     {"CertCreated",
      "cert:Cert job?:Job",
@@ -67,27 +67,27 @@ static const struct component components[] = {
     /* ---- orders, jobs, deployments ---- */
     {"Order",
      "id:int cert:int cert_name:str? version:int ca:int job:int state:open|done|failed|cancelled "
-     "reason:str? error:Fault? created:time? updated:time?",
+     "reason:str? error:Fault? created:time updated:time",
      {"An application at a CA", "申請"}},
     {"Job",
      "id:int kind:str subject:str subject_name:str? step:str state:" JOBS " activity:Message? "
-     "attempts:int run_at:time? error:Fault? progress:any created:time? updated:time? "
+     "attempts:int run_at:time? error:Fault? progress:any created:time updated:time "
      "finished:time?",
      {"Work that goes on by itself", "ジョブ"}},
     {"JobStarted", "job:Job", {"The job that does it", "開始したジョブ"}},
     {"Binding",
      "id:int cert:int target:str? target_id:int place:object? seq:int version:int? state:str "
-     "error:Fault? created:time? updated:time? revision:int",
+     "error:Fault? created:time updated:time revision:int",
      {"A certificate bound to a place at a target", "適用設定"}},
     {"Deployment",
      "id:int cert:int cert_name:str? version:int previous:int job:int "
-     "state:running|done|failed|undone reason:str? created:time? updated:time?",
+     "state:running|done|failed|undone reason:str? created:time updated:time",
      {"One round of putting a version in service", "適用"}},
     {"DeploymentDetail",
      "+Deployment items:[DeployItem]",
      {"A deployment, target by target", "適用（適用先ごとの内容）"}},
     {"DeployItem",
-     "id:int binding:int target:str? state:" ITEMS " plan:Plan? error:Fault? updated:time?",
+     "id:int binding:int target:str? state:" ITEMS " plan:Plan? error:Fault? updated:time",
      {"A deployment at one target", "適用先ごとの適用"}},
     {"Plan",
      "unchanged:bool verified_by_handshake?:bool lines:[PlanLine]",
@@ -96,17 +96,17 @@ static const struct component components[] = {
      "what:Message object:str? before:str? after:str?",
      {"One change of a plan", "計画の変更点"}},
     {"Notice",
-     "id:int event:str subject:str? subject_name:str? data:any created:time?",
+     "id:int event:str subject:str? subject_name:str? data:any created:time",
      {"What people were told", "通知"}},
     {"Delivery",
      "id:int notice:int event:str? subject:str? subject_name:str? notifier:int lang:str? "
-     "state:str reply:str? error:Fault? attempts:int created:time? updated:time?",
+     "state:str reply:str? error:Fault? attempts:int created:time updated:time",
      {"A message and its fate", "通知の送信"}},
     /* ---- watching ---- */
     {"Endpoint",
      "id:int host:str port:int sni:str? starttls:str? cert:int? cert_name:str? group:str? "
-     "group_id:int? every:int next_at:time? state:str seen:Seen? seen_at:time? created:time? "
-     "updated:time?",
+     "group_id:int? every:int next_at:time? state:str seen:Seen? seen_at:time? created:time "
+     "updated:time",
      {"What is watched", "監視対象"}},
     {"Seen", "addresses:[SeenAddress] error:Fault?", {"What was seen last", "直近の検出結果"}},
     {"SeenAddress",
@@ -120,7 +120,7 @@ static const struct component components[] = {
     /* ---- connectors ---- */
     {"Connector",
      "id:int name:str type:str group:str? group_id:int? settings:object? state:ConnectorState "
-     "created:time? updated:time? revision:int",
+     "created:time updated:time revision:int",
      {"A CA account, target, notifier or place of backups; secrets are masked",
       "認証局設定、適用先、通知先、バックアップ先（秘密情報は伏せて返す）"}},
     {"ConnectorState",
@@ -148,27 +148,27 @@ static const struct component components[] = {
      "id:int? login:str name:str role:" ROLES " lang:str totp:bool groups:[Named]",
      {"The person of a session", "サインイン中の利用者"}},
     {"SessionItem",
-     "id:str user:str user_id:int address:str? agent:str? created:time? last_seen:time? "
+     "id:str user:str user_id:int address:str? agent:str? created:time last_seen:time? "
      "expires:time? current:bool",
      {"A session", "セッション"}},
     {"User",
      "id:int login:str name:str? role:" ROLES " lang:str? groups:[str] must_change:bool "
-     "disabled:bool totp:bool signed_in:time? created:time? updated:time? revision:int",
+     "disabled:bool totp:bool signed_in:time? created:time updated:time revision:int",
      {"A user", "利用者"}},
     {"Group",
-     "id:int name:str about:str? notify:object? members:[GroupMember] created:time? updated:time? "
+     "id:int name:str about:str? notify:object? members:[GroupMember] created:time updated:time "
      "revision:int",
      {"A group of users that owns certificates, targets and endpoints", "ユーザーグループ"}},
     {"Organisation",
      "id:int name:str group:str? group_id:int? details:object contacts:[Contact] certs:int "
-     "created:time? updated:time? revision:int",
+     "created:time updated:time revision:int",
      {"An organisation that applies for certificates", "申請する組織"}},
     {"Contact", "id:int details:object", {"A person of an organisation", "組織の担当者"}},
     {"GroupMember",
      "id:int login:str name:str? role:" ROLES " disabled:bool",
      {"A user of a group", "グループの利用者"}},
     {"Token",
-     "id:int name:str user:str? user_id:int role:" ROLES " groups:[str] created:time? "
+     "id:int name:str user:str? user_id:int role:" ROLES " groups:[str] created:time "
      "expires:time? last_used:time? last_address:str?",
      {"An API token", "API トークン"}},
     {"TokenCreated",
@@ -230,16 +230,16 @@ static const struct component components[] = {
      {"The vendor's desk", "ベンダー機能の状態"}},
     {"DeskCustomer",
      "id:int service_code:str name:str mail:str lang:str installation:str? state:str ends_on:day? "
-     "created:time? updated:time? revision:int",
+     "created:time updated:time revision:int",
      {"A customer", "顧客"}},
     {"DeskOrder",
      "id:int customer:int kind:str basics:int servers:int ordered_on:day accept_on:day? "
      "share_due:day? share_overdue:bool starts_on:day? begins_on:day? ends_on:day? "
-     "accepted:time? state:str licence:int created:time?",
+     "accepted:time? state:str licence:int created:time",
      {"An order", "注文"}},
     {"DeskLicence",
      "id:int serial:int customer:int order:int plan:str certificates:int targets:int "
-     "begins_on:day ends_on:day installation:str? key_id:str file_name:str created:time?",
+     "begins_on:day ends_on:day installation:str? key_id:str file_name:str created:time",
      {"A licence that was issued", "発行済みライセンス"}},
     {"DeskLicenceFile",
      "+DeskLicence file:str",
@@ -248,7 +248,7 @@ static const struct component components[] = {
      "licence:DeskLicenceFile mailed:bool",
      {"The licence issued, and whether a mail goes out", "発行の結果"}},
     {"DeskShare",
-     "id:int customer:int expires:time expired:bool created:time? hits:int last_hit:time?",
+     "id:int customer:int expires:time expired:bool created:time hits:int last_hit:time?",
      {"A share link", "共有リンク"}},
     {"DeskShareLink",
      "+DeskShare path:str link:str?",

@@ -29,7 +29,7 @@ function App(): JSX.Element {
     });
   };
   const enter = (s: Session): void => {
-    setCsrf(s.csrf);
+    setCsrf(s.csrf ?? "");
     setSession(s);
     setEnded(false);
     if (!s.must_change) connect();

@@ -179,7 +179,12 @@ static void jobs_are_called_by_their_subject(void **state)
               "{\"names\":[\"a.example\"],\"ca\":\"own\",\"request\":false}");
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         AUTO(db) struct db *db = NULL;
-        struct job j = {.kind = "watch", .subject = rows[i].subject, .step = "x", .run_at = 1};
+        struct job j = {.kind = "watch",
+                        .subject = rows[i].subject,
+                        .step = "x",
+                        .run_at = 1,
+                        .created = 1,
+                        .updated = 1};
         struct cert_version v = {.cert_id = 1, .state = VERSION_STAGING, .key_alg = "ec256"};
         int64_t existing = 0;
         OK(store_begin(d.r.store, &db, err));

@@ -56,7 +56,8 @@ static void add_cert(struct world *w, struct db *db, int side, const char *host)
                              .csr = "MAA=",
                              .sha256 = host,
                              .not_before = RIG_NOW - USEC_PER_DAY,
-                             .not_after = RIG_NOW + 60 * USEC_PER_DAY};
+                             .not_after = RIG_NOW + 60 * USEC_PER_DAY,
+                             .created = 1};
     OK(db_version_add(db, &v, err));
     OK(db_version_activate(db, v.id, 0, RIG_NOW, err));
     w->version[side] = v.id;
@@ -72,7 +73,9 @@ static void add_side(struct world *w, struct db *db, int side, const char *host,
                          .starttls = "none",
                          .every = 3600,
                          .state = "drift",
-                         .group_id = w->group[side]};
+                         .group_id = w->group[side],
+                         .created = 1,
+                         .updated = 1};
     OK(db_endpoint_add(db, &e, err));
     w->endpoint[side] = e.id;
     struct binding b = {.cert_id = w->cert[side],
@@ -80,13 +83,17 @@ static void add_side(struct world *w, struct db *db, int side, const char *host,
                         .place = "{}",
                         .seq = 1,
                         .state = "new",
+                        .created = 1,
+                        .updated = 1,
                         .revision = 1};
     OK(db_binding_add(db, &b, err));
     w->binding[side] = b.id;
     struct deployment d = {.cert_id = w->cert[side],
                            .version_id = w->version[side],
                            .state = DEPLOYMENT_DONE,
-                           .reason = "manual"};
+                           .reason = "manual",
+                           .created = 1,
+                           .updated = 1};
     OK(db_deployment_add(db, &d, err));
     w->deployment[side] = d.id;
     struct organisation g = {.name = name,
@@ -94,13 +101,19 @@ static void add_side(struct world *w, struct db *db, int side, const char *host,
                              .country = "JP",
                              .locality = "Osaka",
                              .group_id = w->group[side],
+                             .created = 1,
+                             .updated = 1,
                              .revision = 1};
     OK(db_organisation_add(db, &g, err));
     w->org[side] = g.id;
     struct contact p = {.organisation_id = g.id, .role = "technical", .name = name, .mail = "a@b"};
     OK(db_contact_add(db, &p, RIG_NOW, err));
     w->contact[side] = p.id;
-    struct order o = {.cert_id = w->cert[side], .state = ORDER_FAILED, .reason = "request"};
+    struct order o = {.cert_id = w->cert[side],
+                      .state = ORDER_FAILED,
+                      .reason = "request",
+                      .created = 1,
+                      .updated = 1};
     OK(db_order_add(db, &o, err));
     w->order[side] = o.id;
     OK(job_request_deploy(db, w->cert[side], 0, 0, "manual", RIG_NOW, &w->job[side], &existing,
@@ -113,7 +126,7 @@ static void add_side(struct world *w, struct db *db, int side, const char *host,
 /* The person's own token and session, or another's. */
 static void add_personal(struct world *w, struct db *db, int side, int64_t user, const char *name)
 {
-    struct token t = {.user_id = user, .name = name, .hash = name, .role = "viewer"};
+    struct token t = {.user_id = user, .name = name, .hash = name, .role = "viewer", .created = 1};
     OK(db_token_add(db, &t, err));
     w->token[side] = t.id;
 }
@@ -125,7 +138,8 @@ static struct who with_token(struct world *w, const struct who *of, const char *
     AUTO(db) struct db *db = NULL;
     const char *clear = arena_printf(w->r.a, "inro_%s", name);
     session_hash(clear, hash);
-    struct token t = {.user_id = of->user_id, .name = name, .hash = hash, .role = role};
+    struct token t = {
+        .user_id = of->user_id, .name = name, .hash = hash, .role = role, .created = 1};
     OK(store_begin(w->r.store, &db, err));
     OK(db_token_add(db, &t, err));
     OK(db_commit(&db, err));

@@ -1,20 +1,12 @@
 // The API's shapes and the one function that calls it.
 import { t } from "./i18n";
+import type { components } from "./openapi";
 
-export interface Message {
-  en: string;
-  ja: string;
-}
-export interface ErrorBody {
-  code: string;
-  id: string;
-  message: Message;
-  blame?: string;
-  field?: string | null;
-  remote?: string | null;
-  retry_at?: string | null;
-  while?: Message[];
-}
+/** What the daemon says it answers: made from its OpenAPI document by the build. */
+export type Schemas = components["schemas"];
+export type Message = Schemas["Message"];
+/** An error of the daemon, or one of the same shape made here. */
+export type ErrorBody = Pick<Schemas["Fault"], "code" | "id" | "message"> & Partial<Schemas["Fault"]>;
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -27,262 +19,29 @@ export interface Page<T> {
   items: T[];
   next: number | string | null;
 }
-export interface Cert {
-  id: number;
-  name: string;
-  names: string[];
-  ca: string | null;
-  key: string;
-  health: string;
-  not_before: string | null;
-  not_after: string | null;
-  issuer: string | null;
-  serial: string | null;
-  sha256: string | null;
-  renew_at: string | null;
-  targets: { total: number; deployed: number; failed: number };
-  job: number | null;
-  group?: string | null;
-  created: string;
-  updated: string;
-  revision: number;
-}
-export interface Version {
-  id: number;
-  state: string;
-  key: string;
-  has_key: boolean;
-  serial: string | null;
-  issuer: string | null;
-  sha256: string | null;
-  spki_sha256: string | null;
-  not_before: string | null;
-  not_after: string | null;
-  created: string;
-  activated: string | null;
-}
-export interface Order {
-  id: number;
-  cert: number;
-  cert_name: string | null;
-  version: number;
-  ca: number;
-  job: number;
-  state: string;
-  reason: string | null;
-  error: ErrorBody | null;
-  created: string;
-  updated: string;
-}
-export interface Binding {
-  id: number;
-  cert: number;
-  target: string | null;
-  target_id: number;
-  place: Record<string, unknown>;
-  seq: number;
-  version: number | null;
-  state: string;
-  error: ErrorBody | null;
-  updated: string;
-  revision: number;
-}
-export interface Deployment {
-  id: number;
-  cert?: number;
-  cert_name?: string | null;
-  version: number;
-  previous?: number;
-  job?: number;
-  state: string;
-  reason: string | null;
-  created: string;
-  updated?: string;
-}
-export interface PlanLine {
-  what: Message;
-  object: string | null;
-  before: string | null;
-  after: string | null;
-}
-export interface Plan {
-  unchanged: boolean;
-  verified_by_handshake?: boolean;
-  lines: PlanLine[];
-}
-export interface DeployItem {
-  id: number;
-  binding: number;
-  target: string | null;
-  state: string;
-  plan: Plan | null;
-  error: ErrorBody | null;
-  updated: string;
-}
-export interface DeploymentDetail extends Deployment {
-  items: DeployItem[];
-}
-export interface CertDetail extends Cert {
-  challenge: Record<string, unknown> | null;
-  policy: Record<string, unknown> | null;
-  versions: Version[];
-  orders: Order[];
-  deployments: Deployment[];
-  bindings: Binding[];
-}
-export interface ChainItem {
-  subject: string;
-  issuer: string;
-  serial: string;
-  not_before: string;
-  not_after: string;
-  key: string;
-  signature: string;
-  ca: boolean;
-  self_issued: boolean;
-  sha256: string;
-  names: string[];
-}
-export interface Job {
-  id: number;
-  kind: string;
-  subject: string;
-  subject_name: string | null;
-  step: string;
-  state: string;
-  activity: Message | null;
-  attempts: number;
-  run_at: string | null;
-  error: ErrorBody | null;
-  progress: unknown;
-  created: string;
-  updated: string;
-  finished: string | null;
-}
-export interface Connector {
-  id: number;
-  name: string;
-  type: string;
-  settings: Record<string, unknown> | null;
-  state: Record<string, unknown> & { ready: boolean };
-  group?: string | null;
-  created: string;
-  updated: string;
-  revision: number;
-}
-export interface SeenAddress {
-  addr: string;
-  state: string;
-  sha256: string | null;
-  subject: string | null;
-  issuer: string | null;
-  serial: string | null;
-  protocol: string | null;
-  not_after: string | null;
-  trusted: boolean;
-}
-export interface Endpoint {
-  id: number;
-  host: string;
-  port: number;
-  sni: string | null;
-  starttls: string | null;
-  cert: number | null;
-  cert_name: string | null;
-  group?: string | null;
-  every: number;
-  next_at: string | null;
-  state: string;
-  seen: { addresses: SeenAddress[]; error: ErrorBody | null } | null;
-  seen_at: string | null;
-  created: string;
-}
-export interface Observation {
-  id: number;
-  addr: string | null;
-  at: string;
-  sha256: string | null;
-  subject: string | null;
-  issuer: string | null;
-  protocol: string | null;
-  not_after: string | null;
-  trusted: boolean;
-  error: ErrorBody | null;
-}
-export interface Field {
-  name: string;
-  type: string;
-  required: boolean;
-  advanced: boolean;
-  immutable: boolean;
-  multiline: boolean;
-  default: unknown;
-  min: number | null;
-  max: number | null;
-  choices: { value: string; label: string }[] | null;
-  ref_kind: string | null;
-  only_if: { field: string; values: string[] } | null;
-  label: string;
-  help: string | null;
-  example: string | null;
-}
-export interface TypeSchema {
-  id: string;
-  name: string;
-  about: string;
-  fields?: Field[];
-  place_fields?: Field[];
-}
-export interface Summary {
-  now: string;
-  health: Record<string, number>;
-  weeks: { week: number; health: string; count: number }[];
-  renewals: { day: number; count: number }[];
-  jobs: { state: string; kind: string; count: number }[];
-  endpoints: Record<string, number>;
-  connectors: Record<string, number>;
-  deliveries: Record<string, number>;
-}
-export interface Session {
-  user: { login: string; name: string; role: string; lang: string; totp?: boolean; groups?: { id: number; name: string }[] };
-  csrf: string;
-  must_change: boolean;
-  expires?: string | null;
-}
-export interface User {
-  id: number;
-  login: string;
-  name: string;
-  role: string;
-  lang: string;
-  groups?: { id: number; name: string }[] | string[];
-  must_change: boolean;
-  disabled: boolean;
-  totp?: boolean;
-  signed_in?: string | null;
-  created: string;
-  revision: number;
-}
-export interface Group {
-  id: number;
-  name: string;
-  about: string | null;
-  notify: Record<string, unknown> | null;
-  members: { id: number; login: string; name: string; role: string; disabled: boolean }[];
-  created: string;
-  revision: number;
-}
-export interface Audit {
-  id: number;
-  at: string;
-  actor: string | null;
-  origin: string | null;
-  action: string;
-  subject: string | null;
-  detail: unknown;
-  result: string;
-  hash: string;
-}
+export type Cert = Schemas["Cert"];
+export type Version = Schemas["Version"];
+export type Order = Schemas["Order"];
+export type Binding = Schemas["Binding"];
+export type Deployment = Schemas["Deployment"];
+export type PlanLine = Schemas["PlanLine"];
+export type Plan = Schemas["Plan"];
+export type DeployItem = Schemas["DeployItem"];
+export type DeploymentDetail = Schemas["DeploymentDetail"];
+export type CertDetail = Schemas["CertDetail"];
+export type ChainItem = Schemas["CertInfo"];
+export type Job = Schemas["Job"];
+export type Connector = Schemas["Connector"];
+export type SeenAddress = Schemas["SeenAddress"];
+export type Endpoint = Schemas["Endpoint"];
+export type Observation = Schemas["Observation"];
+export type Field = Schemas["Field"];
+export type TypeSchema = Schemas["ConnectorType"];
+export type Summary = Schemas["Summary"];
+export type Session = Schemas["Session"];
+export type User = Schemas["User"];
+export type Group = Schemas["Group"];
+export type Audit = Schemas["Audit"];
 
 let csrf = "";
 let onEnd: () => void = () => undefined;

@@ -1,7 +1,7 @@
 // ユーザーグループ: people, and how they are told about what the group owns.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { ApiError, call, get, query, type Group, type Page, type User } from "../lib/api";
+import { ApiError, call, get, query, type Group, type Page, type User, type Schemas } from "../lib/api";
 import { dateTime, t, word } from "../lib/i18n";
 import { useGet } from "../lib/hooks";
 import { isAdmin } from "../lib/role";
@@ -151,14 +151,7 @@ export function GroupScreen({ id }: { id: string }): JSX.Element {
   );
 }
 
-interface Notice {
-  id: number;
-  event: string;
-  subject: string | null;
-  subject_name: string | null;
-  data: { name?: string | null; days?: number } | null;
-  created: string;
-}
+type Notice = Schemas["Notice"] & { data: { name?: string | null; days?: number } | null };
 
 /** The messages this rule would have sent last month, from what really happened. */
 function Preview({ g }: { g: Group }): JSX.Element {

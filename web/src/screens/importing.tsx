@@ -1,7 +1,7 @@
 // Import by drag and drop: what was recognised, what is missing, and only then the import.
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { call, type Cert, type ChainItem } from "../lib/api";
+import { call, type Cert, type Schemas } from "../lib/api";
 import { date, t } from "../lib/i18n";
 import { useTitle } from "../lib/hooks";
 import { A, go } from "../lib/router";
@@ -9,13 +9,7 @@ import { ChainPicture } from "../pic/pics";
 import { Fault, Field, Head, Panel, toast } from "../ui/basic";
 import { GroupSelect } from "../ui/group";
 
-interface Seen {
-  chain: ChainItem[];
-  unrelated: number;
-  key: boolean;
-  intermediates: boolean;
-  known: number | null;
-}
+type Seen = Schemas["CertInspected"];
 
 /** Text stays text; one DER certificate becomes PEM. */
 async function readFile(f: File): Promise<string> {

@@ -1,7 +1,7 @@
 // バックアップ, the master key, ログ出力: what keeps an installation alive and what support asks for.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { call, download, type ErrorBody, type Job } from "../lib/api";
+import { call, download, type Job, type Schemas } from "../lib/api";
 import { t, word } from "../lib/i18n";
 import { useGet } from "../lib/hooks";
 import { Code, Facts, Fault, Field, Panel, Select, State, faultText, toast } from "../ui/basic";
@@ -48,13 +48,7 @@ export function BackupPanel(): JSX.Element {
   );
 }
 
-interface Key {
-  sealed: boolean;
-  passphrase: boolean;
-  key_id: string | null;
-  keys: number;
-  reason: ErrorBody | null;
-}
+type Key = Schemas["KeyState"];
 
 function KeyPanel(): JSX.Element {
   const k = useGet<Key>("/system/key", ["system", "job"]);

@@ -1,38 +1,14 @@
 // How much of the licence is used, and until when: on the first page and in the settings.
 import type { JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
-import { ApiError, call, type ErrorBody, type Message, type Summary } from "../lib/api";
+import { ApiError, call, type Summary, type Schemas } from "../lib/api";
 import { date, pair, t } from "../lib/i18n";
 import { useGet } from "../lib/hooks";
 import { isAdmin } from "../lib/role";
 import { Meter } from "../pic/pics";
 import { Code, Facts, Fault, Field, Loading, Panel, faultText, toast } from "../ui/basic";
 
-interface Count {
-  used: number;
-  limit: number;
-}
-export interface Licence {
-  state: string;
-  plan: string;
-  plan_label: Message;
-  certificates: Count;
-  targets: Count;
-  days_left: number | null;
-  warning: number;
-  clock_back: boolean;
-  installation: string | null;
-  installed: boolean;
-  fault: ErrorBody | null;
-  serial?: number;
-  licensee?: string | null;
-  service_code?: string | null;
-  begins?: string | null;
-  ends?: string | null;
-  last_day?: string | null;
-  key_id?: string | null;
-  imported?: string | null;
-}
+export type Licence = Schemas["Licence"];
 
 export function useLicence(): { value: Licence | null; error: unknown; warning: string; reload: () => Promise<void> } {
   const l = useGet<Licence>("/licence", ["licence", "cert", "target"]);

@@ -1,7 +1,7 @@
 // 通知: channels, who is told what, what was sent, and what a channel would have had last month.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { Connector, ErrorBody, Page } from "../lib/api";
+import type { Connector, ErrorBody, Page, Schemas } from "../lib/api";
 import { date, pair, t, word } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { isAdmin } from "../lib/role";
@@ -11,29 +11,8 @@ import { Subject } from "../ui/job";
 import { Table, usePages, type Column } from "../ui/table";
 import { ConnectorTable } from "./connectors";
 
-interface Delivery {
-  id: number;
-  notice: number;
-  event: string;
-  subject: string | null;
-  subject_name: string | null;
-  notifier: number;
-  lang: string | null;
-  state: string;
-  reply: string | null;
-  error: ErrorBody | null;
-  attempts: number;
-  created: string;
-  updated: string;
-}
-interface Notice {
-  id: number;
-  event: string;
-  subject: string | null;
-  subject_name: string | null;
-  data: { name?: string | null; target?: string | null; not_after?: string | null; days?: number; error?: ErrorBody | null } | null;
-  created: string;
-}
+type Delivery = Schemas["Delivery"];
+type Notice = Schemas["Notice"] & { data: { name?: string | null; target?: string | null; not_after?: string | null; days?: number; error?: ErrorBody | null } | null };
 type Tab = "channels" | "history" | "events";
 
 export function NotifyScreen({ place }: { place: Place }): JSX.Element {

@@ -1,7 +1,7 @@
 // One's own account: password, second factor, where one is signed in, and how the screen looks.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { ApiError, call, get, type Page, type Session } from "../lib/api";
+import { ApiError, call, get, type Page, type Session, type Schemas } from "../lib/api";
 import { getLang, getZone, setLang, setZone, t, word, type Lang } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { getTheme, setTheme, type Theme } from "../lib/theme";
@@ -9,16 +9,7 @@ import { Code, Facts, Fault, Field, Head, Loading, Panel, Select, When, toast } 
 import { Dialog, ask } from "../ui/dialog";
 import { ChangePassword } from "./signin";
 
-interface Where {
-  id: string;
-  user: string;
-  address: string | null;
-  agent: string | null;
-  created: string;
-  last_seen: string | null;
-  expires: string | null;
-  current: boolean;
-}
+type Where = Schemas["SessionItem"];
 
 export function ProfileScreen({ session, onSession, redraw }: { session: Session; onSession: (s: Session) => void; redraw: () => void }): JSX.Element {
   useTitle(t("profile"));
@@ -100,10 +91,7 @@ function Looks({ redraw }: { redraw: () => void }): JSX.Element {
   );
 }
 
-interface Begun {
-  secret: string;
-  uri: string;
-}
+type Begun = Schemas["TotpBegin"];
 
 function Totp({ session, refresh }: { session: Session; refresh: () => void }): JSX.Element | null {
   const [begun, setBegun] = useState<Begun | null>(null);

@@ -2,7 +2,7 @@
 // What was typed survives a reload; every step says at once what the server would refuse.
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError, call, type Cert, type Connector, type Job, type Page } from "../lib/api";
+import { ApiError, call, type Cert, type Connector, type Job, type Page, type Schemas } from "../lib/api";
 import { getLang, t, type Key } from "../lib/i18n";
 import { useDraft, useGet, useTitle } from "../lib/hooks";
 import { A } from "../lib/router";
@@ -28,11 +28,7 @@ const steps: Key[] = ["w_names", "w_ca", "w_proof", "w_key", "w_targets", "w_rev
 
 export const splitNames = (s: string): string[] => [...new Set(s.split(/[\s,;、，]+/).filter(Boolean))];
 
-interface Checked {
-  name: string;
-  names: string[];
-  existing: { name: string; cert: number; cert_name: string }[];
-}
+type Checked = Schemas["CertChecked"];
 
 function body(d: Draft): Values {
   return { names: splitNames(d.names), ...(d.name.trim() ? { name: d.name.trim() } : {}), ca: d.ca, key: d.key, challenge: d.challenge, policy: policyOut(d.policy), ...(d.group ? { group: d.group } : {}) };

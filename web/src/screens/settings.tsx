@@ -1,7 +1,7 @@
 // 設定: people, groups, licence, backups, logs, tokens, the system.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { ApiError, call, type ErrorBody } from "../lib/api";
+import { ApiError, call, type Schemas } from "../lib/api";
 import { dateTime, duration, t, word, type Key } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { isAdmin } from "../lib/role";
@@ -64,13 +64,7 @@ export function SettingsScreen({ path }: { path: string[] }): JSX.Element {
   );
 }
 
-interface System {
-  version: string;
-  uptime: number;
-  clock: string;
-  store: { kind: string; path: string | null; schema: string | null };
-  roles: { name: string; pid: number; restarts: number }[];
-}
+type System = Schemas["System"];
 
 function SystemPanel(): JSX.Element {
   const s = useGet<System>("/system", []);
@@ -126,13 +120,7 @@ function SystemPanel(): JSX.Element {
 
 const absent = (x: unknown): boolean => x instanceof ApiError && x.status === 404;
 
-interface Syslog {
-  on: boolean;
-  settings: { host?: string; port?: number; security?: string } | null;
-  sent: number;
-  behind: number;
-  error: ErrorBody | null;
-}
+type Syslog = Schemas["Syslog"] & { settings: { host?: string; port?: number; security?: string } | null };
 
 function SyslogPanel(): JSX.Element | null {
   const s = useGet<Syslog>("/settings/syslog", []);

@@ -19,7 +19,7 @@ function Form({ onSession, login: fixed, again }: { onSession: (s: Session) => v
     setError(null);
     try {
       const s = await call<Session>("POST", "/session", { login: login.trim(), password, ...(code ? { code: code.replace(/\s/g, "") } : {}) });
-      setCsrf(s.csrf);
+      setCsrf(s.csrf ?? "");
       onSession(s);
     } catch (x) {
       const id = (x as { body?: { id?: string } }).body?.id ?? "";
@@ -109,7 +109,7 @@ export function ChangePassword({ onDone }: { onDone: (s: Session) => void }): JS
     try {
       await call("POST", "/session/password", { old, new: first });
       const s = await get<Session>("/session");
-      setCsrf(s.csrf);
+      setCsrf(s.csrf ?? "");
       onDone(s);
     } catch (x) {
       setError(x);

@@ -1,25 +1,14 @@
 // API トークン: shown once, limited in rights and time, and it says when it was last used.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { ApiError, call, type Page } from "../lib/api";
+import { ApiError, call, type Page, type Schemas } from "../lib/api";
 import { t, word } from "../lib/i18n";
 import { useGet } from "../lib/hooks";
 import { Code, Empty, Fault, Field, Panel, Select, When, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
 import { Table, type Column } from "../ui/table";
 
-interface Token {
-  id: number;
-  name: string;
-  user: string | null;
-  role: string;
-  groups: unknown[];
-  created: string;
-  expires: string | null;
-  last_used: string | null;
-  last_address: string | null;
-  token?: string;
-}
+type Token = Schemas["Token"] & Partial<Schemas["TokenCreated"]>;
 
 export function TokensPanel(): JSX.Element {
   const list = useGet<Page<Token>>("/tokens", []);

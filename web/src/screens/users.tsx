@@ -10,7 +10,7 @@ import { Dialog, ask } from "../ui/dialog";
 import { Table, type Column } from "../ui/table";
 
 const roles = ["admin", "operator", "viewer"];
-export const groupNames = (g: User["groups"]): string[] => (g ?? []).map((x) => (typeof x === "string" ? x : x.name));
+export const groupNames = (g?: User["groups"]): string[] => g ?? [];
 
 export function UsersPanel(): JSX.Element {
   const list = useGet<Page<User>>("/users", ["user", "group"]);
@@ -127,7 +127,7 @@ function UserDialog({ old, close, done }: { old?: User; close: () => void; done:
   const groups = useGet<Page<Group>>("/groups", []).value?.items ?? [];
   const [login, setLogin] = useState(old?.login ?? "");
   const [name, setName] = useState(old?.name ?? "");
-  const [role, setRole] = useState(old?.role ?? "operator");
+  const [role, setRole] = useState<string>(old?.role ?? "operator");
   const [lang, setLang] = useState(old?.lang ?? "ja");
   const [password, setPassword] = useState("");
   const [disabled, setDisabled] = useState(old?.disabled ?? false);

@@ -2,7 +2,7 @@
 // share links, fees and the ledger. Shown to administrators of an installation that has a desk.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { call, download, type Page } from "../lib/api";
+import { call, download, type Page, type Schemas } from "../lib/api";
 import { date, number, t, word } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { go, type Place } from "../lib/router";
@@ -10,60 +10,11 @@ import { Code, Empty, Facts, Fault, Field, Head, Loading, Panel, Select, State, 
 import { Dialog } from "../ui/dialog";
 import { Table, usePages, type Column } from "../ui/table";
 
-interface Desk {
-  open: boolean;
-  name: string | null;
-  url: string | null;
-  key_id: string | null;
-  public_key: string | null;
-  today: string;
-  renewal_offered: boolean;
-}
-interface Customer {
-  id: number;
-  service_code: string;
-  name: string;
-  mail: string;
-  lang: string;
-  installation: string | null;
-  state: string;
-  ends_on: string | null;
-  revision: number;
-}
-interface Order {
-  id: number;
-  customer: number;
-  kind: string;
-  basics: number;
-  servers: number;
-  ordered_on: string;
-  accept_on: string;
-  share_due: string;
-  share_overdue: boolean;
-  starts_on: string;
-  ends_on: string;
-  state: string;
-  licence: number;
-}
-interface Issued {
-  id: number;
-  serial: number;
-  customer: number;
-  plan: string;
-  certificates: number;
-  targets: number;
-  ends_on?: string | null;
-  last_day?: string | null;
-  file_name: string;
-  created: string;
-}
-interface Entry {
-  id: number;
-  at: string;
-  actor: string | null;
-  event: string;
-  customer: number;
-}
+type Desk = Schemas["Desk"];
+type Customer = Schemas["DeskCustomer"];
+type Order = Schemas["DeskOrder"];
+type Issued = Schemas["DeskLicence"];
+type Entry = Schemas["DeskEntry"];
 type Tab = "customers" | "orders" | "licences" | "money" | "ledger";
 
 export function VendorScreen({ place }: { place: Place }): JSX.Element {
@@ -384,11 +335,7 @@ function Licences(): JSX.Element {
   );
 }
 
-interface Statement {
-  month: string;
-  total: number;
-  items: { service_code: string; name: string; item: string; count: number; yen: number; amount: number }[];
-}
+type Statement = Schemas["DeskStatement"];
 
 function Money({ today }: { today: string }): JSX.Element {
   const fees = useGet<{ items: { item: string; from: string; yen: number }[] }>("/vendor/fees", []);
