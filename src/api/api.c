@@ -124,7 +124,7 @@ int http_status(enum rc rc)
         [RC_CONFLICT] = 409,    [RC_AUTH] = 401,     [RC_DENIED] = 403,    [RC_LICENCE] = 403,
         [RC_TIMEOUT] = 504,     [RC_NET] = 502,      [RC_TLS] = 502,       [RC_REMOTE] = 502,
         [RC_RATE] = 503,        [RC_BUSY] = 503,     [RC_CANCELLED] = 503, [RC_CORRUPT] = 500,
-        [RC_UNSUPPORTED] = 400, [RC_INTERNAL] = 500, [RC_NOMEM] = 500,
+        [RC_UNSUPPORTED] = 400, [RC_INTERNAL] = 500, [RC_NOMEM] = 500,     [RC_FULL] = 507,
     };
     return (unsigned)rc < RC_COUNT && of[rc] ? of[rc] : 500;
 }

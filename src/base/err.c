@@ -23,6 +23,7 @@ static const char *const rc_names[RC_COUNT] = {
     [RC_CORRUPT] = "corrupt",
     [RC_UNSUPPORTED] = "unsupported",
     [RC_LICENCE] = "licence",
+    [RC_FULL] = "full",
     [RC_INTERNAL] = "internal",
 };
 

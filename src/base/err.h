@@ -37,6 +37,7 @@ enum rc {
     RC_CORRUPT,     /* stored data fails its integrity check */
     RC_UNSUPPORTED, /* a thing this build or peer cannot do */
     RC_LICENCE,     /* the licence does not cover it */
+    RC_FULL,        /* no space left on a disk, or over a quota; nothing was saved */
     RC_INTERNAL,    /* our own defect or environment (disk, memory, child process) */
     RC_COUNT
 };

@@ -206,7 +206,8 @@ static bool try_once(struct worker *w)
     }
     if (rc != RC_NOT_FOUND) {
         log_err(LOG_ERROR, "job", "claiming work", &err);
-        next = clock_now(e->o.clock) + USEC_PER_SEC;
+        /* A damaged store does not mend itself: no need to say it every second. */
+        next = clock_now(e->o.clock) + (rc == RC_CORRUPT ? 60 : 1) * USEC_PER_SEC;
     }
     looked_in_vain(e, next, seen);
     return false;
@@ -245,10 +246,39 @@ static void extend_one(struct engine *e, struct worker *w, int64_t id, int64_t n
     pthread_mutex_unlock(&e->lock);
 }
 
+static enum rc mend_times(struct engine *e, struct err *err)
+{
+    AUTO(db) struct db *db = NULL;
+    int64_t n = 0;
+    TRY(store_begin(e->o.store, &db, err));
+    TRY(db_jobs_ahead(db, clock_now(e->o.clock), &n, err));
+    TRY(db_commit(&db, err));
+    if (n > 0) {
+        log_line(LOG_WARN, "job", "%lld waited for a time far ahead; they are due now",
+                 (long long)n);
+        engine_wake(e);
+    }
+    return RC_OK;
+}
+
+/* The wall clock against the one that is never set. */
+static void mind_clock(struct engine *e, int64_t *apart)
+{
+    struct err err = {0};
+    int64_t now = clock_now(e->o.clock) - clock_mono(e->o.clock);
+    bool back = now < *apart - 60 * USEC_PER_SEC;
+    if (back && mend_times(e, &err) != RC_OK)
+        log_err(LOG_ERROR, "job", "after the clock was set back", &err);
+    else
+        *apart = now;
+}
+
 static void *keeper_run(void *arg)
 {
     struct engine *e = arg;
+    int64_t apart = clock_now(e->o.clock) - clock_mono(e->o.clock);
     while (!atomic_load(&e->dead)) {
+        mind_clock(e, &apart);
         struct timespec until;
         engine_after(&until, IDLE_MAX_USEC);
         pthread_mutex_lock(&e->lock);
@@ -369,6 +399,8 @@ enum rc engine_create(const struct engine_options *o, struct engine **ret, struc
         e->workers[i].e = e;
         rc = vault_clone(o->vault, &e->workers[i].vault, err);
     }
+    if (rc == RC_OK)
+        rc = mend_times(e, err);
     if (rc == RC_OK)
         rc = add_schedule(e, err);
     if (rc == RC_OK)

@@ -65,6 +65,7 @@ static bool passes_by_itself(const struct retry_facts *f)
     case RC_TIMEOUT:
     case RC_NET:
     case RC_NOMEM:
+    case RC_FULL:
         return true;
     default:
         return f->blame == BLAME_REMOTE || f->blame == BLAME_NETWORK;

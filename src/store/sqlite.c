@@ -7,9 +7,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,12 +25,16 @@
 
 enum { BUSY_MSEC = 5000, POOL_MAX = 32 };
 
+/* Kept free for the log, so that a full disk does not end sign-ins, alarms and open work at once.
+ * As long as the log grows to before it is used again (wal_autocheckpoint below). */
+#define WAL_RESERVE ((off_t)9 << 20)
+
 enum tx { TX_READ, TX_WRITE, TX_COMMIT, TX_COUNT };
 static const char *const tx_sql[TX_COUNT] = {"BEGIN", "BEGIN IMMEDIATE", "COMMIT"};
 
 struct conn {
     sqlite3 *db;
-    const char *path;
+    struct sqlite *s;
     sqlite3_stmt *tx[TX_COUNT];
     sqlite3_stmt *stmts[STMT_COUNT];
 };
@@ -43,6 +49,7 @@ struct sqlite {
     struct conn *pool[POOL_MAX];
     size_t pooled;
     struct wal_sync wal;
+    atomic_bool damaged; /* seen: nothing more is written */
 };
 
 static const struct dialect dialect[] = {
@@ -58,14 +65,71 @@ static const struct dialect dialect[] = {
      " AND p.type = 'TEXT' ORDER BY 1, 2"},
     {NULL, NULL}};
 
-static enum rc sq_corrupt(const char *path, struct err *err)
+/* The newest of what lies beside the database as a copy of it. */
+static void newest_backup(const struct sqlite *s, struct buf *ret)
 {
-    return FAIL(err, RC_CORRUPT, BLAME_US,
-                MSG("store.corrupt",
-                    "the database {0} is damaged; stop Inro and restore the last backup",
-                    "データベース {0} "
-                    "が壊れています。Inroを停止し、最後のバックアップから復元してください"),
-                path);
+    struct stat st;
+    time_t best = 0;
+    const char *slash = strrchr(s->path, '/');
+    AUTO(buf) struct buf dir = BUF(PATH_MAX), copies = BUF(PATH_MAX);
+    buf_add(&dir, s->path, slash ? (size_t)(slash - s->path) + 1 : 0);
+    buf_adds(&dir, "backup/*");
+    buf_addf(&copies, "%s.backup-*", s->path);
+    glob_t g = {0};
+    if (glob(buf_cstr(&dir), GLOB_NOSORT, NULL, &g) == GLOB_NOSPACE ||
+        glob(buf_cstr(&copies), GLOB_NOSORT | GLOB_APPEND, NULL, &g) == GLOB_NOSPACE)
+        g.gl_pathc = 0;
+    for (size_t i = 0; i < g.gl_pathc; i++)
+        if (stat(g.gl_pathv[i], &st) == 0 && S_ISREG(st.st_mode) && st.st_mtime >= best) {
+            best = st.st_mtime;
+            buf_clear(ret);
+            buf_adds(ret, g.gl_pathv[i]);
+        }
+    globfree(&g);
+}
+
+static enum rc sq_corrupt(struct sqlite *s, struct err *err)
+{
+    AUTO(buf) struct buf backup = BUF(PATH_MAX);
+    atomic_store(&s->damaged, true);
+    newest_backup(s, &backup);
+    if (backup.len == 0)
+        return FAIL(err, RC_CORRUPT, BLAME_US,
+                    MSG("store.corrupt",
+                        "the database {0} is damaged and nothing more is written to it; stop Inro "
+                        "and restore the last backup",
+                        "データベース {0} が壊れているため、書き込みを停止しました。Inroを停止し、"
+                        "最後のバックアップから復元してください"),
+                    s->path);
+    return FAIL(
+        err, RC_CORRUPT, BLAME_US,
+        MSG("store.corrupt_backup",
+            "the database {0} is damaged and nothing more is written to it; stop Inro and "
+            "restore the newest backup, {1}",
+            "データベース {0} が壊れているため、書き込みを停止しました。Inroを停止し、最新の"
+            "バックアップ {1} から復元してください"),
+        s->path, buf_cstr(&backup));
+}
+
+static enum rc sq_disk(struct conn *c, bool full, struct err *err)
+{
+    const char *path = c->s->path;
+    if (full)
+        return FAIL(
+            err, RC_FULL, BLAME_US,
+            MSG("store.full",
+                "the disk of the database {0} is full; nothing was saved. Make room: no "
+                "restart is needed",
+                "データベース {0} のディスクに空きがありません。何も保存していません。空き容"
+                "量を確保してください（再起動は不要です）"),
+            path);
+    return FAIL(err, RC_INTERNAL, BLAME_US,
+                MSG("store.disk",
+                    "the database {0} cannot be written or read: {1}; check the disk and "
+                    "permissions. Nothing was saved",
+                    "データベース {0} を読み書きできません: {1}。ディスクの状態と権限を確認してくだ"
+                    "さい。何も保存していません"),
+                path, sqlite3_errmsg(c->db));
 }
 
 static enum rc sq_fail(struct conn *c, struct err *err)
@@ -92,28 +156,23 @@ static enum rc sq_fail(struct conn *c, struct err *err)
                     MSG("store.busy", "the database {0} is locked by another process; try again",
                         "データベース {0} "
                         "は他のプロセスにロックされています。少し待ってやり直してください"),
-                    c->path);
+                    c->s->path);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return sq_corrupt(c->path, err);
+        return sq_corrupt(c->s, err);
     case SQLITE_NOMEM:
         return NOMEM(err);
     case SQLITE_FULL:
+        return sq_disk(c, true, err);
     case SQLITE_IOERR:
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
-        return FAIL(err, RC_INTERNAL, BLAME_US,
-                    MSG("store.disk",
-                        "the database {0} cannot be written or read: {1}; check free space, disk "
-                        "and permissions. Nothing was saved",
-                        "データベース {0} を読み書きできません: {1}。ディスクの空き容量、状態、権限"
-                        "を確認してください。何も保存していません"),
-                    c->path, sqlite3_errmsg(c->db));
+        return sq_disk(c, sqlite3_system_errno(c->db) == ENOSPC, err);
     default:
         return FAIL(err, RC_INTERNAL, BLAME_US,
                     MSG("store.sql", "the database {0} refused a statement: {1}; report this",
                         "データベース {0} がSQL文を拒否しました: {1}。この不具合をご報告ください"),
-                    c->path, sqlite3_errmsg(c->db));
+                    c->s->path, sqlite3_errmsg(c->db));
     }
 }
 
@@ -170,13 +229,13 @@ static enum rc conn_setup(struct conn *c, bool write, struct err *err)
     return sq_exec(c, "PRAGMA query_only=ON; SELECT count(*) FROM sqlite_schema;", err);
 }
 
-static enum rc conn_open(const char *path, bool write, struct conn **ret, struct err *err)
+static enum rc conn_open(struct sqlite *s, bool write, struct conn **ret, struct err *err)
 {
     struct conn *c = mem_alloc(sizeof *c);
     if (!c)
         return NOMEM(err);
-    c->path = path;
-    int bad = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    c->s = s;
+    int bad = sqlite3_open_v2(s->path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     enum rc rc = bad ? sq_fail(c, err) : conn_setup(c, write, err);
     if (rc != RC_OK) {
         conn_close(c);
@@ -218,6 +277,7 @@ static enum rc wal_open(struct sqlite *s, struct err *err)
     if (fd < 0)
         return file_fail(err, buf_cstr(&b), errno);
     s->wal.fd = fd;
+    (void)!fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, WAL_RESERVE); /* best effort: not on every disk */
     CHECK(b.len < sizeof path, err, RC_INPUT, BLAME_INPUT,
           MSG("store.path", "the path of the database is too long",
               "データベースのパスが長すぎます"));
@@ -257,7 +317,7 @@ static enum rc sq_open(const char *path, void **ret, struct err *err)
     s->path = mem_strdup(path);
     enum rc rc = s->path ? file_prepare(s, err) : NOMEM(err);
     if (rc == RC_OK)
-        rc = conn_open(s->path, true, &s->writer, err);
+        rc = conn_open(s, true, &s->writer, err);
     if (rc == RC_OK) /* an empty write makes the -wal file, whatever state we found */
         rc = sq_exec(s->writer, "BEGIN IMMEDIATE; COMMIT;", err);
     if (rc == RC_OK)
@@ -281,6 +341,8 @@ static enum rc usable(struct sqlite *s, struct err *err)
               "{0} のディスクが書き込みを保持できませんでした（{1}）。ディスクを確認し、Inroを"
               "再起動するまで変更は受け付けません"),
           s->path, strerrorname_np(bad));
+    if (atomic_load(&s->damaged))
+        return sq_corrupt(s, err);
     CHECK(stat(s->path, &st) == 0 && st.st_ino == s->ino && st.st_dev == s->dev, err, RC_CORRUPT,
           BLAME_US,
           MSG("store.replaced",
@@ -325,7 +387,7 @@ static enum rc begin_read(struct sqlite *s, struct conn **ret, struct err *err)
         c = s->pool[--s->pooled];
     pthread_mutex_unlock(&s->pool_lock);
     if (!c)
-        TRY(conn_open(s->path, false, &c, err));
+        TRY(conn_open(s, false, &c, err));
     enum rc rc = sq_tx(c, TX_READ, err);
     if (rc != RC_OK) {
         conn_close(c);
@@ -482,7 +544,7 @@ static enum rc sq_snapshot(void *engine, const char *path, struct err *err)
     AUTO(fd) int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return file_fail(err, path, errno);
-    enum rc rc = conn_open(s->path, true, &c, err);
+    enum rc rc = conn_open(s, true, &c, err);
     if (rc == RC_OK)
         rc = vacuum_into(c, path, err);
     conn_close(c);
@@ -530,13 +592,13 @@ static enum rc sq_check(void *engine, struct err *err)
     struct conn *c = NULL;
     bool ok = true;
     TRY(usable(s, err));
-    TRY(conn_open(s->path, false, &c, err)); /* a fresh one, so that nothing is cached */
+    TRY(conn_open(s, false, &c, err)); /* a fresh one, so that nothing is cached */
     enum rc rc = RC_OK;
     if (sqlite3_exec(c->db, "PRAGMA integrity_check(1); PRAGMA foreign_key_check;", check_row, &ok,
                      NULL) != SQLITE_OK)
         rc = sq_fail(c, err);
     else if (!ok)
-        rc = sq_corrupt(s->path, err);
+        rc = sq_corrupt(s, err);
     conn_close(c);
     return rc;
 }

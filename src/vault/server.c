@@ -33,6 +33,7 @@ struct vault_server {
     struct key_cache *keys;
     pthread_mutex_t log_lock;
     int log_fd;
+    bool log_torn; /* the last line may be half written: the next begins on a new one */
     pthread_mutex_t lock; /* the members below */
     struct channel *open, *ended;
     int count;
@@ -95,7 +96,10 @@ enum rc vault_grant_write(struct vault_req *q, struct err *err)
     pthread_mutex_lock(&s->log_lock);
     enum rc rc = RC_INTERNAL;
     if (s->log_fd >= 0)
+        rc = s->log_torn ? fd_write_all(s->log_fd, "\n", 1, NULL) : RC_OK;
+    if (rc == RC_OK)
         rc = fd_write_all(s->log_fd, line.p, line.len, NULL);
+    s->log_torn = rc != RC_OK;
     if (rc == RC_OK && fdatasync(s->log_fd) != 0)
         rc = RC_INTERNAL;
     pthread_mutex_unlock(&s->log_lock);
@@ -283,6 +287,14 @@ static enum rc load_rings(struct rings *r, const struct vault_server_options *o,
     return RC_OK;
 }
 
+/* A vault that was killed, or a disk that was full, may have left half a line. */
+static bool ends_torn(int fd)
+{
+    char last = '\n';
+    off_t end = lseek(fd, 0, SEEK_END);
+    return end > 0 && pread(fd, &last, 1, end - 1) == 1 && last != '\n';
+}
+
 enum rc vault_server_create(const struct vault_server_options *o, struct vault_server **ret,
                             struct err *err)
 {
@@ -302,6 +314,7 @@ enum rc vault_server_create(const struct vault_server_options *o, struct vault_s
     (void)pthread_rwlock_init(&s->ring_lock, NULL);
     s->keys = keys;
     s->log_fd = o->grant_log_fd;
+    s->log_torn = s->log_fd >= 0 && ends_torn(s->log_fd);
     (void)pthread_mutex_init(&s->lock, NULL);
     (void)pthread_cond_init(&s->gone, NULL);
     (void)pthread_mutex_init(&s->log_lock, NULL);

@@ -23,8 +23,8 @@ static const struct reason {
                {EISDIR, RC_INTERNAL, "ディレクトリです"},
                {ENOTDIR, RC_INTERNAL, "ディレクトリではありません"},
                {ELOOP, RC_INTERNAL, "シンボリックリンクはたどりません"},
-               {ENOSPC, RC_INTERNAL, "ディスクに空きがありません"},
-               {EDQUOT, RC_INTERNAL, "ディスクの割り当て上限に達しました"},
+               {ENOSPC, RC_FULL, "ディスクに空きがありません"},
+               {EDQUOT, RC_FULL, "ディスクの割り当て上限に達しました"},
                {EROFS, RC_INTERNAL, "読み取り専用のファイルシステムです"},
                {EIO, RC_INTERNAL, "入出力エラーです"},
                {EMFILE, RC_INTERNAL, "開けるファイル数の上限に達しました"}};
@@ -40,7 +40,7 @@ enum rc file_fail(struct err *err, const char *path, int errnum)
         }
     }
     en = en ? en : "?";
-    return FAIL(err, rc, rc == RC_INTERNAL ? BLAME_US : BLAME_INPUT,
+    return FAIL(err, rc, rc == RC_INTERNAL || rc == RC_FULL ? BLAME_US : BLAME_INPUT,
                 MSG("base.file", "{0}: {1}", "{0}: {2}"), path, en, ja ? ja : en);
 }
 

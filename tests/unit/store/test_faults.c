@@ -159,6 +159,13 @@ static void damage_is_named_with_the_file(void **state)
     assert_int_equal(store_check(r->s, &e), RC_CORRUPT);
     assert_non_null(strstr(e.en, path));
     assert_non_null(strstr(e.en, "backup"));
+    /* Seen once, nothing more is written; the newest copy is named. */
+    char copy[160];
+    snprintf(copy, sizeof copy, "%s.backup-v1-2026-01-01T00:00:00Z", path);
+    close(open(copy, O_CREAT | O_WRONLY, 0600));
+    assert_int_equal(put(r->s, "a", "b", &e), RC_CORRUPT);
+    assert_non_null(strstr(e.en, copy));
+    assert_non_null(strstr(e.ja, copy));
     store_close(r->s);
     r->s = NULL;
     fd = open(path, O_RDWR);
