@@ -127,6 +127,16 @@ enum rc db_job_activity(struct db *db, int64_t id, int64_t lease_no, const char 
     return lease_lost(changed, err);
 }
 
+enum rc db_jobs_ahead(struct db *db, int64_t now, int64_t *ret_changed, struct err *err)
+{
+    int64_t jobs = 0, endpoints = 0;
+    TRY(db_do(db, STMT_JOB_AHEAD,
+              ARGS(I(now), I(now + 2 * USEC_PER_DAY), I(now + 60 * USEC_PER_SEC)), &jobs, err));
+    TRY(db_do(db, STMT_ENDPOINT_AHEAD, ARGS(I(now)), &endpoints, err));
+    *ret_changed = jobs + endpoints;
+    return RC_OK;
+}
+
 /* A job that is not seen cannot be changed either. */
 static enum rc only_seen(struct db *db, int64_t id, struct err *err)
 {

@@ -1,5 +1,13 @@
 """What the crash and fault tests start: a CA, two nginx, the daemon, and short ways to drive it."""
+import contextlib
+import http.client
+import json
 import os
+import socket
+import sqlite3
+import ssl
+import urllib.error
+import urllib.request
 
 from rig import (Challtestsrv, Failure, Inro, Nginx, Pebble, can_connect, free_port, pair_matches, self_signed,
                  served, served_verified, wait_for)
@@ -129,3 +137,42 @@ class Fleet:
 
     def exists(self, path):
         return os.path.exists(f"{self.inro.data}/{path}")
+
+    def policy(self, **policy):
+        """Changes the certificate's policy, over the unix socket as the command line does."""
+        show = self.show()
+        status, got = self.api("PATCH", f"/certs/{show['id']}", {"policy": {**show["policy"], **policy}})
+        if status != 200:
+            raise Failure(f"policy: {status} {got}")
+
+    def api(self, method, path, body=None):
+        conn = http.client.HTTPConnection("localhost", timeout=30)
+        conn.sock = socket.socket(socket.AF_UNIX)
+        conn.sock.settimeout(30)
+        conn.sock.connect(f"{self.inro.data}/run/inro.sock")
+        conn.request(method, f"/api/v1{path}", json.dumps(body) if body is not None else None,
+                     {"Content-Type": "application/json"})
+        r = conn.getresponse()
+        text = r.read()
+        conn.close()
+        return r.status, json.loads(text) if text else None
+
+    def sign_in(self):
+        """The administrator with the one-time password, as a browser does it: (status, answer)."""
+        i = self.inro
+        ctx = ssl.create_default_context(cafile=f"{i.data}/tls/gui.crt")
+        req = urllib.request.Request(f"https://{i.listen}/api/v1/session",
+                                     json.dumps({"login": i.login, "password": i.password}).encode(),
+                                     {"Content-Type": "application/json", "Origin": f"https://{i.listen}"})
+        try:
+            with urllib.request.urlopen(req, context=ctx, timeout=10) as a:
+                return a.status, json.load(a)
+        except urllib.error.HTTPError as e:
+            return e.code, json.load(e)
+
+    def sql(self, text):
+        """One statement by hand, with the daemon stopped or beside it."""
+        with contextlib.closing(sqlite3.connect(f"{self.inro.data}/inro.db", timeout=10)) as db:
+            got = db.execute(text).fetchall()
+            db.commit()
+        return got
