@@ -167,7 +167,8 @@ static enum rc follow_one(struct cli *c, int64_t id, struct json **ret, struct e
     }
 }
 
-/* A finished application starts its roll-out in the same transaction: the next job of it. */
+/* A finished application starts its roll-out, or takes up one that waited, in the same transaction.
+ */
 static enum rc next_of(struct cli *c, const struct json *job, int64_t *ret, struct err *err)
 {
     AUTO(json) struct json *list = NULL;
@@ -179,7 +180,10 @@ static enum rc next_of(struct cli *c, const struct json *job, int64_t *ret, stru
         cli_path(c, "/jobs?kind=deploy&limit=1&subject=", json_str_or(job, "subject", ""), NULL);
     TRY(cli_call(c, "GET", path, STR_NONE, &list, err));
     int64_t id = json_i64_or(list, "items.0.id", 0);
-    *ret = id > json_i64_or(job, "id", 0) ? id : 0;
+    bool fresh =
+        id > json_i64_or(job, "id", 0) || !ended(json_get(list, "items.0")) ||
+        strcmp(json_str_or(list, "items.0.updated", ""), json_str_or(job, "finished", "")) >= 0;
+    *ret = fresh ? id : 0;
     return RC_OK;
 }
 
