@@ -31,6 +31,11 @@ void *mem_alloc(size_t n)
     return must_fail() ? NULL : calloc(1, n ? n : 1);
 }
 
+void *mem_alloc_real(size_t n)
+{
+    return calloc(1, n ? n : 1);
+}
+
 void *mem_realloc(void *p, size_t n)
 {
     return must_fail() ? NULL : realloc(p, n ? n : 1);

@@ -7,7 +7,9 @@
 
 #include "base/err.h"
 
-MUST void *mem_alloc(size_t n);              /* zeroed; NULL on failure; n = 0 gives 1 byte */
+MUST void *mem_alloc(size_t n); /* zeroed; NULL on failure; n = 0 gives 1 byte */
+/* As mem_alloc() without the test hook: for a library that does not bear a failure. */
+MUST void *mem_alloc_real(size_t n);
 MUST void *mem_realloc(void *p, size_t n);   /* p stays valid on failure */
 MUST char *mem_strdup(const char *s);        /* NULL on failure */
 MUST void *mem_dup(const void *p, size_t n); /* n bytes and a terminating NUL */

@@ -36,15 +36,19 @@ struct place {
 
 /*
  * jansson's lexer drops a byte when its buffer cannot grow, and then reads past the end of what it
- * kept. Once memory fails in a parse it therefore fails until the parse has ended.
+ * kept or stops the program by assert(). A failure is therefore remembered and told when the parse
+ * has ended; until then memory is tried for once more. Where there really is none the process ends
+ * and is started again.
  */
 static _Thread_local bool out_of_memory;
 
 static void *sticky_alloc(size_t n)
 {
-    void *p = out_of_memory ? NULL : mem_alloc(n);
-    out_of_memory = out_of_memory || !p;
-    return p;
+    void *p = mem_alloc(n);
+    if (p)
+        return p;
+    out_of_memory = true;
+    return mem_alloc_real(n);
 }
 
 void json_init(void)

@@ -235,6 +235,7 @@ static void end_step(struct run *r)
     r->answers = NULL;
     arena_destroy(r->a);
     r->a = NULL;
+    r->payload = r->progress = NULL; /* were in the trash */
 }
 
 static enum rc begin_step(struct run *r, const struct flow **f, struct err *err)

@@ -86,8 +86,6 @@ class Trials:
 
     def at_call(self, role, n, mask, path="", everything=False):
         """One renewal with a kill at the n-th call; False when the renewal ended before it."""
-        met = []
-
         def disturb():
             self.kill.arm(role, n, mask, HALT if everything else KILL, path=path)
             return after
@@ -100,9 +98,8 @@ class Trials:
                     self.kill.c.role = 0
                     self.f.inro.kill_all()
                     self.f.inro.start()
-        self.one(lambda: (disturb()), f"{'all' if everything else role} killed at call {n}")
-        met.append(self.kill.c.fired)
-        return bool(met[0])
+        self.one(disturb, f"{'all' if everything else role} killed at call {n}")
+        return bool(self.kill.c.fired)
 
     def calls_of_a_renewal(self, role, mask, path=""):
         self.kill.count(role, mask, path)
@@ -147,7 +144,7 @@ def at_every_step_boundary(box):
     total = t.calls_of_a_renewal("worker", SYNC, "inro.db-wal")
     if total < 8:
         raise Failure(f"only {total} durable commits in a renewal")
-    for k, n in enumerate(points(total, 16, box.long)):
+    for k, n in enumerate(points(total, 10, box.long)):
         for everything in ((False, True) if box.long else (k % 2 == 1,)):
             t.at_call("worker", n, SYNC, "inro.db-wal", everything)
     t.end()
@@ -156,7 +153,7 @@ def at_every_step_boundary(box):
 def worker_at_every_nth_call(box):
     t = Trials(box)
     total = t.calls_of_a_renewal("worker", FILES | SEND)
-    for n in points(total, 10, box.long):
+    for n in points(total, 7, box.long):
         t.at_call("worker", n, FILES | SEND)
     if box.long and t.at_call("worker", total * 4, FILES | SEND):
         raise Failure("a renewal never ended untouched")
@@ -169,14 +166,14 @@ def on_the_targets_files(box):
     total = t.calls_of_a_renewal("worker", FILES, "/tls")
     if total < 12:
         raise Failure(f"only {total} calls on the targets' files")
-    for n in points(total, 8, box.long):
+    for n in points(total, 6, box.long):
         t.at_call("worker", n, FILES, "/tls", everything=n % 2 == 0)
     t.end()
 
 
 def vault_front_prober_at_every_nth_call(box):
     t = Trials(box)
-    for role, most in (("vault", 6), ("front", 3), ("prober", 3)):
+    for role, most in (("vault", 5), ("front", 2), ("prober", 2)):
         total = t.calls_of_a_renewal(role, FILES | SEND)
         for n in points(total, most, box.long):
             t.at_call(role, n, FILES | SEND)
@@ -187,7 +184,7 @@ def vault_front_prober_at_every_nth_call(box):
 def at_random_moments(box):
     """Any role, or all, at any time of a renewal; the seed is told."""
     t, r = Trials(box), random.Random(box.seed)
-    for k in range(200 if box.long else 8):
+    for k in range(200 if box.long else 6):
         who = r.choice(["vault", "prober", "worker", "front", "supervisor", "all"])
         at = r.uniform(0, 1.5)
 
@@ -221,7 +218,7 @@ def first_issue_at_every_nth_call(box):
     t.kill.count("worker", FILES)
     i.cli("cert", "request", "first0.crash.test", "--ca", "ca", "--wait")
     total = t.kill.counted()
-    for k, n in enumerate(points(total, 8, box.long), 1):
+    for k, n in enumerate(points(total, 6, box.long), 1):
         name, orders = f"first{k}.crash.test", f.orders()
         if k % RESTARTS_BEFORE_PAUSES == 0:
             f.restart()

@@ -106,7 +106,7 @@ def full_disk_right_after_the_ca_issued(box):
     k = KillPoint(f"{box.folder}/kill")
     f = Fleet(box, env=k.env())
     before = f.ready()
-    for n in (14, 22, 30):  # different commits of one renewal
+    for n in (14, 30):  # different commits of one renewal
         orders = f.orders()
         k.arm("worker", n * 4, WRITE, FAIL_ON, errno.ENOSPC, "inro.db-wal")
         f.renew()

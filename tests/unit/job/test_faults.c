@@ -2,6 +2,7 @@
 #include "job_rig.h"
 
 #include "base/mem.h"
+#include "model/policy.h"
 
 static int64_t job_of(struct rig *r, const char *kind)
 {
@@ -22,8 +23,8 @@ static void test_two_engines_place_one_order(void **state)
     for (int round = 0; round < 8; round++) {
         rig_begin(&r, 3);
         OK(store_open(r.url, &second, err));
-        struct engine *a = rig_engine_of(r.store, "one", NULL, 0, true);
-        struct engine *b = rig_engine_of(second, "two", NULL, 0, true);
+        struct engine *a = rig_engine_of(r.store, "one", NULL, 4, 0, true);
+        struct engine *b = rig_engine_of(second, "two", NULL, 4, 0, true);
         rig_issue(&r, "request");
         engine_wake(a);
         engine_wake(b);
@@ -58,13 +59,14 @@ static void test_a_late_engine_is_fenced(void **state)
     OK(store_open(r.url, &second, err));
     atomic_store(&world.hold, true);
     rig_issue(&r, "request");
-    struct engine *late = rig_engine_of(r.store, "late", NULL, 0, false);
+    /* One thread: another of the same engine would see that the job still runs. */
+    struct engine *late = rig_engine_of(r.store, "late", NULL, 1, 0, false);
     for (int i = 0; i < 2000 && atomic_load(&world.held) == 0; i++)
         usleep(5000);
     assert_int_equal(atomic_load(&world.held), 1);
     int64_t job = job_of(&r, "deploy"), lease = rig_job(&r, job).lease_no;
     lease_runs_out(&r, job);
-    struct engine *next = rig_engine_of(second, "next", NULL, 0, false);
+    struct engine *next = rig_engine_of(second, "next", NULL, 4, 0, false);
     for (int i = 0; i < 2000 && atomic_load(&world.held) < 2; i++)
         usleep(5000);
     assert_int_equal(atomic_load(&world.held), 2);
@@ -94,6 +96,20 @@ static void retry_all(struct rig *r, struct engine *e)
     engine_wake(e);
 }
 
+static void tell_jobs(struct rig *r, long n)
+{
+    struct db *db = NULL;
+    struct job_filter f = {.limit = 20};
+    struct job_list l = {0};
+    OK(store_read(r->store, &db, err));
+    OK(db_job_list(db, &f, r->a, &l, err));
+    db_rollback(&db);
+    for (size_t i = 0; i < l.n; i++)
+        print_error("n %ld: job %lld %s, step %s: %s, %lld attempts, %s\n", n, (long long)l.v[i].id,
+                    l.v[i].kind, l.v[i].step, job_state_name(l.v[i].state),
+                    (long long)l.v[i].attempts, l.v[i].error ? l.v[i].error : "no error");
+}
+
 #define NEVER (1L << 40)
 
 /* One run with the n-th allocation failing (and for a while all after it); how many there were. */
@@ -119,6 +135,8 @@ static long run_short_of_memory(long n, bool ever)
     }
     retry_all(&r, e);
     assert_true(rig_quiet(&r, 15));
+    if (rig_cert(&r).current_id == 0)
+        tell_jobs(&r, n);
     check_deployed(&r, 2);
     /* Once more at most: when the failure hit between the CA's answer and the save. */
     assert_in_range(world.orders, 1, 2);
