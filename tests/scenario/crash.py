@@ -135,7 +135,7 @@ def points(total, n, whole):
     """n call numbers spread over 1..total, both ends among them; all of them when whole."""
     if whole or total <= n:
         return list(range(1, total + 1))
-    return sorted({1 + round(k * (total - 1) / (n - 1)) for k in range(n)})
+    return sorted({1 + round(k * (total - 1) / max(1, n - 1)) for k in range(n)})
 
 
 def at_every_step_boundary(box):
@@ -144,7 +144,7 @@ def at_every_step_boundary(box):
     total = t.calls_of_a_renewal("worker", SYNC, "inro.db-wal")
     if total < 8:
         raise Failure(f"only {total} durable commits in a renewal")
-    for k, n in enumerate(points(total, 10, box.long)):
+    for k, n in enumerate(points(total, 8, box.long)):
         for everything in ((False, True) if box.long else (k % 2 == 1,)):
             t.at_call("worker", n, SYNC, "inro.db-wal", everything)
     t.end()
@@ -173,7 +173,7 @@ def on_the_targets_files(box):
 
 def vault_front_prober_at_every_nth_call(box):
     t = Trials(box)
-    for role, most in (("vault", 5), ("front", 2), ("prober", 2)):
+    for role, most in (("vault", 4), ("front", 2), ("prober", 1)):
         total = t.calls_of_a_renewal(role, FILES | SEND)
         for n in points(total, most, box.long):
             t.at_call(role, n, FILES | SEND)
@@ -184,7 +184,7 @@ def vault_front_prober_at_every_nth_call(box):
 def at_random_moments(box):
     """Any role, or all, at any time of a renewal; the seed is told."""
     t, r = Trials(box), random.Random(box.seed)
-    for k in range(200 if box.long else 6):
+    for k in range(200 if box.long else 5):
         who = r.choice(["vault", "prober", "worker", "front", "supervisor", "all"])
         at = r.uniform(0, 1.5)
 
@@ -236,7 +236,7 @@ def first_issue_at_every_nth_call(box):
 def init_at_every_nth_call(box):
     """A killed `inro init` can be run again, until it says that it is done."""
     calls = "write,pwrite64,fsync,fdatasync,rename,unlink,mkdir"
-    n, step = 1, 1 if box.long else 9
+    n, step = 1, 1 if box.long else 15
     while True:
         data = f"{box.folder}/data{n}"
         out = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e",
