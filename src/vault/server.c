@@ -33,7 +33,7 @@ struct vault_server {
     struct key_cache *keys;
     pthread_mutex_t log_lock;
     int log_fd;
-    bool log_torn; /* the last line may be half written: the next begins on a new one */
+    bool log_torn;        /* the last line may be half written: the next begins on a new one */
     pthread_mutex_t lock; /* the members below */
     struct channel *open, *ended;
     int count;
