@@ -411,6 +411,39 @@ static void test_a_failing_host_is_left_tidy(void **state)
     }
 }
 
+static void fits_or_names_it(const struct row_case *c)
+{
+    struct scene s = {.head = c->t->head};
+    struct err err = {0};
+    int before = touched + rig_releases;
+    enum rc rc = c->t->head->fit(c->settings, &err);
+    assert_int_equal(touched + rig_releases, before);
+    assert_readable(&s, "fit", rc, &err);
+    if (rc == RC_OK)
+        return;
+    assert_int_equal(rc, RC_INPUT);
+    EACH_FIELD(c->t, i)
+    if (strcmp(c->t->fields[i].name, err.field) == 0)
+        return;
+    fail_msg("fit of %s: %s is no setting: %s", c->t->head->id, err.field, err.en);
+}
+
+/* What the table cannot say names a field of the table, and asks nobody. */
+static void test_settings_that_do_not_fit_are_named(void **state)
+{
+    (void)state;
+    EACH_TABLE(t)
+    for (size_t i = 0; i < t->n && strcmp(t->what, "settings") == 0 && t->head->fit; i++) {
+        AUTO(row_case) struct row_case c = row_begin(t);
+        row_want(&c, i);
+        row_accepted(&c, i, "what is required");
+        fits_or_names_it(&c);
+        c.given[i] = sample_of_field(&t->fields[i], c.a);
+        row_accepted(&c, i, "and this one");
+        fits_or_names_it(&c);
+    }
+}
+
 static void test_out_of_memory_anywhere(void **state)
 {
     (void)state;
@@ -469,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_twice_is_once),
         cmocka_unit_test(test_any_weather_gives_readable_errors),
         cmocka_unit_test(test_a_failing_host_is_left_tidy),
+        cmocka_unit_test(test_settings_that_do_not_fit_are_named),
         cmocka_unit_test(test_out_of_memory_anywhere),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -27,12 +27,18 @@ static struct answer ask(struct desk *d, int status, const char *method, const c
     return x;
 }
 
-static const char *mail(struct desk *d, const char *password)
+static const char *mail_of(struct desk *d, bool user, const char *password)
 {
     return arena_printf(d->r.a,
-                        "{\"host\":\"m.example\",\"from\":\"a@a.example\",\"to\":[\"b@a.example\"],"
-                        "\"user\":\"u\"%s%s}",
-                        password ? ",\"password\":" : "", password ? password : "");
+                        "{\"host\":\"m.example\",\"from\":\"a@a.example\",\"to\":[\"b@a.example\"]"
+                        "%s%s%s}",
+                        user ? ",\"user\":\"u\"" : "", password ? ",\"password\":" : "",
+                        password ? password : "");
+}
+
+static const char *mail(struct desk *d, const char *password)
+{
+    return mail_of(d, true, password);
 }
 
 /* The sealed form as the store has it; "" when none is set. */
@@ -86,7 +92,9 @@ static void a_secret_is_kept_and_never_shown(void **state)
     static const char *const clears[] = {"null", "\"\"", "{\"set\":false}"};
     for (size_t i = 0; i < COUNT_OF(clears); i++) {
         (void)change(&d, 200, mail(&d, "\"" CLEAR "\""));
-        x = change(&d, 200, mail(&d, clears[i]));
+        x = change(&d, 400, mail(&d, clears[i])); /* a user without one cannot sign in */
+        assert_string_equal(json_str_or(x.json, "error.field", ""), "settings.password");
+        x = change(&d, 200, mail_of(&d, false, clears[i]));
         assert_false(json_bool_or(x.json, "settings.password.set", true));
         assert_string_equal(sealed_of(&d, "notifier", "mail", "password"), "");
     }

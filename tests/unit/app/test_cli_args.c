@@ -250,7 +250,8 @@ static void secrets_come_from_files_only(void **state)
         assert_string_equal(json_str_or(j, "password", ""), rows[i].out);
         json_free(TAKE(j));
     }
-    static const char *const wrong[] = {CLEAR "\nsecond line\n", CLEAR "\r\n", "\x01" CLEAR};
+    static const char *const wrong[] = {"M4RK-clear-secret\nsecond line\n", "M4RK-clear-secret\r\n",
+                                        "\x01M4RK-clear-secret"};
     for (size_t i = 0; i < COUNT_OF(wrong); i++) { /* what is no password is not sent as one */
         write_secret(wrong[i]);
         assert_int_equal(settings(line, "notifier", "smtp", &j), RC_INPUT);

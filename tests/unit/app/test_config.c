@@ -231,8 +231,7 @@ static void roles_get_the_same(void **state)
 {
     static const char *const flags[] = {
         "", "--threads 3 --http01 off --egress-allow 10.0.0.0/8 --passphrase-file /p",
-        "--egress-allow= --passphrase-file= --http01=127.0.0.1:81 --log-json yes --log-level "
-        "debug"};
+        "--egress-allow= --passphrase-file= --http01=127.0.0.1:81 --log-json yes"};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(flags); i++) {
         const char *const *v;
