@@ -232,7 +232,11 @@ static void end_step(struct run *r)
         r->trash = t->next;
         json_free(t->json);
     }
+    /* A next step that cannot even begin must not find what was this one's. */
     r->answers = NULL;
+    r->payload = r->progress = NULL;
+    r->receipt = NULL;
+    r->item_id = 0;
     arena_destroy(r->a);
     r->a = NULL;
     r->payload = r->progress = NULL; /* were in the trash */

@@ -121,7 +121,7 @@ static inline void api_rig_bare(struct api_rig *r)
     memset(r, 0, sizeof *r);
     json_init();
     crypto_init();
-    snprintf(r->dir, sizeof r->dir, "/tmp/inro-api-XXXXXX");
+    snprintf(r->dir, sizeof r->dir, "/dev/shm/inro-api-XXXXXX");
     assert_non_null(mkdtemp(r->dir));
     snprintf(r->url, sizeof r->url, "sqlite:%s/inro.db", r->dir);
     clock_fake_init(&r->clock, RIG_NOW);

@@ -302,7 +302,7 @@ static void rig_begin(struct rig *r, int targets)
     int64_t now = clock_now(clock_real());
     memset(r, 0, sizeof *r);
     world_reset();
-    snprintf(r->dir, sizeof r->dir, "/tmp/inro-job-XXXXXX");
+    snprintf(r->dir, sizeof r->dir, "/dev/shm/inro-job-XXXXXX");
     assert_non_null(mkdtemp(r->dir));
     snprintf(r->url, sizeof r->url, "sqlite:%s/inro.db", r->dir);
     r->a = arena_create(0);

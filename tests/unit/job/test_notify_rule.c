@@ -35,7 +35,7 @@ static int start(void **state)
 {
     struct rig *r = calloc(1, sizeof *r);
     json_init();
-    snprintf(r->dir, sizeof r->dir, "/tmp/inro-rule-XXXXXX");
+    snprintf(r->dir, sizeof r->dir, "/dev/shm/inro-rule-XXXXXX");
     assert_non_null(mkdtemp(r->dir));
     r->a = arena_create(0);
     OK(store_open(arena_printf(r->a, "sqlite:%s/inro.db", r->dir), &r->store, err));
