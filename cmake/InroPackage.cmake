@@ -23,7 +23,7 @@ install(FILES ${_pkg}/inro.service DESTINATION lib/systemd/system)
 install(FILES ${_pkg}/sysusers.conf DESTINATION lib/sysusers.d RENAME inro.conf)
 install(FILES ${_pkg}/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME inro.conf)
 install(FILES ${_pkg}/copyright DESTINATION share/doc/inro)
-install(FILES ${_pkg}/inro.conf DESTINATION /etc/inro)
+install(FILES ${_pkg}/inro.conf DESTINATION /etc/inro PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
 
 set(CPACK_PACKAGE_NAME inro)
 set(CPACK_PACKAGE_VENDOR "Inro")

@@ -81,6 +81,10 @@ def install_upgrade_remove_purge(box):
     check("the data directory is the user's own", st.st_uid == uid and (st.st_mode & 0o777) == 0o700, oct(st.st_mode))
     check("inro.conf is found from there", os.path.realpath(f"{data}/inro.conf") == r.path("/etc/inro/inro.conf"))
 
+    st = os.stat(r.path("/etc/inro/inro.conf"))
+    gid = int(re.search(r"^inro:[^:]*:(\d+):", open(r.path("/etc/group")).read(), re.M).group(1))
+    check("the configuration is the administrator's, and Inro reads it", (st.st_uid, st.st_gid, st.st_mode & 0o777) ==
+          (0, gid, 0o640), oct(st.st_mode))
     i = box.rig.add(Inro(r.path("/usr/bin/inro"), f"{box.folder}/i", init=False))
     i.data = data
     with open(r.path("/etc/inro/inro.conf"), "a") as f:
