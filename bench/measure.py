@@ -1,6 +1,7 @@
 """CPU and memory of programs as the kernel counts them: /proc for those that run on, wait4 for those that end."""
 import os
 import platform
+import signal
 import subprocess
 import threading
 import time
@@ -49,11 +50,15 @@ class Ended:
         self.code, self.cpu, self.kib, self.out = code, cpu, kib, out
 
 
-def run(argv, env=None, cwd=None, log=None):
-    """Runs a program to its end; CPU is that of all its descendants, memory that of the largest of them."""
+def run(argv, env=None, cwd=None, log=None, limit=180.0):
+    """Runs a program to its end, or kills it after `limit` seconds; CPU is that of all its descendants, memory that of
+    the largest of them."""
     with open(log or os.devnull, "ab") as out:
         p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=cwd, env=dict(os.environ, **(env or {})))
+        end = threading.Timer(limit, lambda: os.kill(p.pid, signal.SIGKILL))
+        end.start()
         _, status, u = os.wait4(p.pid, 0)
+        end.cancel()
     p.returncode = os.waitstatus_to_exitcode(status)
     return Ended(p.returncode, u.ru_utime + u.ru_stime, u.ru_maxrss, log)
 

@@ -123,8 +123,9 @@ enum rc csr_build(const struct key *key, const struct csr_spec *spec, struct buf
         X509_REQ_free(req);
     TRY(subject_check(bad, err));
     if (named && X509_REQ_set_version(req, X509_REQ_VERSION_1) == 1 &&
-        X509_REQ_set_pubkey(req, key->pkey) == 1 && add_extensions(req, spec) &&
-        X509_REQ_sign(req, key->pkey, key_digest(key->pkey)) > 0)
+        (ec_public(key, X509_REQ_get_X509_PUBKEY(req)) ||
+         X509_REQ_set_pubkey(req, key->pkey) == 1) &&
+        add_extensions(req, spec) && X509_REQ_sign(req, key->pkey, key_digest(key->pkey)) > 0)
         n = i2d_X509_REQ(req, &der);
     X509_REQ_free(req);
     if (n <= 0)

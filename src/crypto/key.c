@@ -217,7 +217,7 @@ enum rc key_from_der(struct str pkcs8, struct key **ret, struct err *err)
 
 enum rc key_to_der(const struct key *key, struct buf *out_secret, struct err *err)
 {
-    PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key->pkey);
+    PKCS8_PRIV_KEY_INFO *ec = ec_private(key), *info = ec ? ec : EVP_PKEY2PKCS8(key->pkey);
     unsigned char *der = NULL;
     int n = info ? i2d_PKCS8_PRIV_KEY_INFO(info, &der) : -1;
     PKCS8_PRIV_KEY_INFO_free(info);
@@ -261,7 +261,9 @@ bool key_alg_of(const struct key *key, enum key_alg *ret)
 enum rc key_spki(const struct key *key, struct buf *out, struct err *err)
 {
     unsigned char *der = NULL;
-    int n = i2d_PUBKEY(key->pkey, &der);
+    X509_PUBKEY *pub = X509_PUBKEY_new();
+    int n = pub && ec_public(key, pub) ? i2d_X509_PUBKEY(pub, &der) : i2d_PUBKEY(key->pkey, &der);
+    X509_PUBKEY_free(pub);
     if (n <= 0)
         return crypto_fail(err, "public key encoding");
     buf_add(out, der, (size_t)n);

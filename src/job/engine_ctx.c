@@ -164,6 +164,8 @@ static void node_free(struct conn_node *n)
         n->shared.destroy(n->shared.data);
     (void)pthread_mutex_destroy(&n->shared.lock);
     (void)pthread_mutex_destroy(&n->setup);
+    json_free(n->state);
+    arena_destroy(n->arena);
     mem_free(n);
 }
 
@@ -258,6 +260,55 @@ static const struct conn_head *find_ops(struct engine *e, struct conn *c)
     return b ? &b->head : NULL;
 }
 
+/* Into the node, for all runs to come; false: not possible now, or somebody was first. */
+static bool node_fill(struct run *r, struct conn_node *n, const struct conn *c)
+{
+    struct json *settings = NULL, *state = NULL;
+    struct arena *a = arena_create(0);
+    void *s = a ? arena_alloc(a, c->head->settings_size ? c->head->settings_size : 1) : NULL;
+    const char *text = s && c->rec.state ? arena_strdup(a, c->rec.state) : NULL;
+    bool ok =
+        s && (text || !c->rec.state) &&
+        (!c->rec.settings || json_parse(str_from(c->rec.settings), &settings, NULL) == RC_OK) &&
+        schema_decode(c->head->fields, settings, NULL, NULL, a, s, NULL) == RC_OK &&
+        (!text || json_parse(str_from(text), &state, NULL) == RC_OK);
+    json_free(settings);
+    pthread_mutex_lock(&r->e->lock);
+    if (ok && !n->arena) {
+        n->arena = TAKE(a);
+        n->settings = s;
+        n->state_text = text;
+        n->state = TAKE(state);
+    }
+    ok = n->arena != NULL;
+    pthread_mutex_unlock(&r->e->lock);
+    json_free(state);
+    arena_destroy(a);
+    return ok;
+}
+
+/* Settings and state as the node has them, or read here. */
+static enum rc read_record(struct run *r, struct conn *c, struct err *err)
+{
+    struct conn_node *n = node_get(r, c->rec.id, c->rec.revision);
+    pthread_mutex_lock(&r->e->lock);
+    bool filled = n && n->arena;
+    pthread_mutex_unlock(&r->e->lock);
+    /* Without an account yet there will soon be another state. */
+    if (n && !filled && (c->rec.state || strcmp(c->rec.kind, "ca") != 0 || !c->ca->setup))
+        filled = node_fill(r, n, c);
+    if (filled)
+        c->settings = n->settings;
+    else
+        TRY(decode_settings(r, c->head->fields, c->head->settings_size, c->rec.settings,
+                            &c->settings, err));
+    if (filled && n->state_text && c->rec.state && strcmp(n->state_text, c->rec.state) == 0) {
+        c->state = n->state;
+        return RC_OK;
+    }
+    return run_json(r, c->rec.state, &c->state, err);
+}
+
 enum rc run_connector(struct run *r, struct db *db, int64_t id, const char *kind, struct conn *ret,
                       struct err *err)
 {
@@ -268,14 +319,12 @@ enum rc run_connector(struct run *r, struct db *db, int64_t id, const char *kind
           MSG("job.no_type", "{0}: this program has no connector of type {1}",
               "{0}: このバージョンには種類 {1} のコネクタがありません"),
           c.rec.name, c.rec.type);
-    enum rc rc =
-        decode_settings(r, c.head->fields, c.head->settings_size, c.rec.settings, &c.settings, err);
+    enum rc rc = read_record(r, &c, err);
     if (rc != RC_OK)
         return WHILE(
             err, rc,
             MSG("job.while_settings", "reading the settings of {0}", "{0} の設定の読み取り中"),
             c.rec.name);
-    TRY(run_json(r, c.rec.state, &c.state, err));
     *ret = c;
     return RC_OK;
 }

@@ -134,6 +134,7 @@ static enum rc save_once(struct run *r, const struct flow *f, const struct step_
     if (out->audit)
         TRY(add_audit(db, r, out, why, err));
     TRY(db_job_save(db, &r->job, err));
+    r->made_work = r->made_work || db_made_work(db);
     return run_commit(r, &db, out->soon && !why, err);
 }
 

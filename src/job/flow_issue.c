@@ -340,7 +340,6 @@ static enum rc save_finish(struct db *db, struct run *r, void *arg, struct err *
         TRY(db_version_activate(db, is->version.id, is->renew_at, now, err));
         TRY(look_again(db, r, is->cert.id, err));
     }
-    r->made_work = true;
     struct notice_facts f = {
         .event = is->current.id ? "cert.renewed" : "cert.issued",
         .subject = r->job.subject,

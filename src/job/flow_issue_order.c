@@ -6,8 +6,8 @@
 #include "crypto/digest.h"
 #include "job/flow_issue.h"
 
-#define SOON_USEC     (100 * USEC_PER_MSEC)
-#define PATIENCE_USEC (500 * USEC_PER_MSEC)
+#define SOON_USEC     (250 * USEC_PER_MSEC)
+#define PATIENCE_USEC (1 * USEC_PER_SEC)
 
 static enum rc one_proof(struct run *r, const struct issue *is, struct presented *p,
                          int64_t *ret_at, struct err *err)

@@ -47,6 +47,11 @@ struct conn_node {
     int users;
     struct conn_shared shared;
     pthread_mutex_t setup; /* the connector's setup() runs alone */
+    /* What the record says, read once per revision; set once, under engine.lock. */
+    struct arena *arena; /* of settings and state_text */
+    const void *settings;
+    const char *state_text;
+    struct json *state;
 };
 
 struct engine {

@@ -19,6 +19,7 @@ enum rc db_job_add(struct db *db, struct job *j, int64_t *ret_existing, struct e
     bool is_new = false;
     int64_t existing = 0;
     TRY(db_insert(db, STMT_JOB_ADD, &job_map, j, &is_new, err));
+    db->made_work = db->made_work || is_new;
     if (!is_new)
         TRY(db_number(db, STMT_JOB_OPEN_ID, ARGS(T(j->dedup_key)), &existing, err));
     if (ret_existing)
@@ -158,6 +159,7 @@ enum rc db_job_cancel(struct db *db, int64_t id, int64_t now, struct err *err)
 enum rc db_job_retry_now(struct db *db, int64_t id, int64_t now, struct err *err)
 {
     TRY(only_seen(db, id, err));
+    db->made_work = true;
     return db_change(db, STMT_JOB_RETRY_NOW, ARGS(I(id), I(now)), STMT_JOB_GET, &job_map, err);
 }
 

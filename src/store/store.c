@@ -97,6 +97,11 @@ enum rc db_commit(struct db **pdb, struct err *err)
     return rc;
 }
 
+bool db_made_work(const struct db *db)
+{
+    return db->made_work;
+}
+
 enum rc db_commit_soon(struct db **pdb, struct err *err)
 {
     if ((*pdb)->kind == STMT_WRITE)

@@ -48,6 +48,8 @@ void db_scope(struct db *db, const char *groups);
 /* Seen by everybody at once, but not waited for: a power cut may take it until any later
  * db_commit() has returned. For what can be done again, and must not outlive what follows it. */
 MUST enum rc db_commit_soon(struct db **db, struct err *err);
+/* So far this transaction has made a job, or one due. */
+bool db_made_work(const struct db *db);
 void db_rollback(struct db **db);
 void db_cleanup(struct db **db);
 

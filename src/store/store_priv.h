@@ -100,6 +100,7 @@ struct db {
     bool write, failed;
     const char *scope;   /* db_scope() */
     enum stmt_kind kind; /* the most a statement so far asks of the commit */
+    bool made_work;      /* a job was added or is to be tried now */
 };
 
 MUST enum rc db_run(struct db *db, enum stmt_id id, const struct val *args, size_t n, row_fn fn,

@@ -56,6 +56,13 @@ static void keys_we_make_are_read_by_openssl(void **state)
         rig_read("spki", &theirs);
         EXPECT(key_spki(k, &spki, &err), RC_OK, NULL);
         assert_true(str_eq(buf_str(&spki), buf_str(&theirs)));
+        AUTO(buf) struct buf der = BUF_SECRET(16384);
+        AUTO(buf) struct buf their_der = BUF_SECRET(16384);
+        MUST_OPENSSL("pkcs8", "-in", rig_path("made.pem"), "-topk8", "-nocrypt", "-outform", "DER",
+                     "-out", rig_path("p8"));
+        rig_read("p8", &their_der);
+        EXPECT(key_to_der(k, &der, &err), RC_OK, NULL);
+        assert_true(str_eq(buf_str(&der), buf_str(&their_der)));
         unsigned char d[32], same[32];
         EXPECT(key_spki_sha256(k, d, &err), RC_OK, NULL);
         sha256(buf_str(&theirs), same);
