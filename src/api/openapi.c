@@ -41,8 +41,8 @@ static const struct {
 } path_params[] = {
     {"id", {"Number or name", "番号か名前"}},
     {"kind",
-     {"ca, challenge, dns, target, notifier or backup",
-      "ca、challenge、dns、target、notifier、backup のいずれか"}},
+     {"ca, challenge, dns, target, notifier, backup or org",
+      "ca、challenge、dns、target、notifier、backup、org のいずれか"}},
     {"contact", {"A contact's number", "担当者の番号"}},
     {"month", {"A month like 2026-04", "2026-04 の形式の月"}},
     {"session", {"A session's id as the list shows it", "一覧に表示されるセッションの ID"}},
