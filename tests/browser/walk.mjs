@@ -93,6 +93,8 @@ const screens = () => [
   ["logs", "/settings/logs"],
   ["tokens", "/settings/tokens"],
   ["system", "/settings/system"],
+  ["orgs", "/orgs"],
+  ["org-new", "/orgs/new"],
   ["vendor", "/vendor"],
   ["vendor-orders", "/vendor?tab=orders"],
   ["vendor-licences", "/vendor?tab=licences"],

@@ -2,12 +2,13 @@
 import { certs } from "../texts/certs";
 import { common } from "../texts/common";
 import { operations } from "../texts/operations";
+import { orgs } from "../texts/orgs";
 import { settings } from "../texts/settings";
 import { states } from "../texts/states";
 import { words } from "../texts/words";
 import type { Message } from "./api";
 
-const texts = { ...common, ...certs, ...operations, ...settings } as const;
+const texts = { ...common, ...certs, ...operations, ...orgs, ...settings } as const;
 
 export type Key = keyof typeof texts;
 export type Lang = "en" | "ja";

@@ -242,6 +242,7 @@ function Overview({ c, onBind, changed, start }: OverviewProps): JSX.Element {
             rows={[
               [t("names"), c.names.map((n) => <div key={n} title={n}>{display(n)}</div>)],
               [t("ca"), c.ca],
+              [t("org_subject"), c.organisation],
               [t("issuer"), c.issuer],
               [t("key"), `${current?.key ?? c.key}${current && !current.has_key ? ` (${t("key_outside")})` : ""}`],
               [t("serial"), <Code text={c.serial} short={24} />],

@@ -8,6 +8,7 @@ import { Dialog } from "../ui/dialog";
 import { GroupSelect } from "../ui/group";
 import { secsText, type Values } from "../ui/form";
 import { caNames } from "./cert";
+import { OrgSelect } from "./orgs";
 import { ChallengeForm, PolicyForm, firstPolicy, keyChoices, policyOut, type PolicyValues } from "./policy";
 
 function policyIn(p: Record<string, unknown> | null): PolicyValues {
@@ -29,6 +30,7 @@ export function EditCert({ cert, close, done }: { cert: CertDetail; close: () =>
   const [ca, setCa] = useState(cert.ca ?? "");
   const [key, setKey] = useState(cert.key);
   const [group, setGroup] = useState(cert.group ?? "");
+  const [org, setOrg] = useState(cert.organisation ?? "");
   const [policy, setPolicy] = useState(policyIn(cert.policy));
   const [challenge, setChallenge] = useState<Values>(cert.challenge && cert.challenge["type"] ? cert.challenge : { type: "http-01" });
   const [cas, setCas] = useState<string[]>([]);
@@ -46,6 +48,7 @@ export function EditCert({ cert, close, done }: { cert: CertDetail; close: () =>
         ...(ca ? { ca } : {}),
         key,
         ...(group !== (cert.group ?? "") ? { group } : {}),
+        ...(org !== (cert.organisation ?? "") ? { organisation: org || null } : {}),
         policy: policyOut(policy),
         challenge,
         revision: cert.revision,
@@ -65,6 +68,7 @@ export function EditCert({ cert, close, done }: { cert: CertDetail; close: () =>
         <Field label={t("names")} value={names} onValue={setNames} rows={4} mono help={t("one_per_line")} required />
         <Select label={t("ca")} value={ca} of={[["", t("choose")], ...cas.map((x): [string, string] => [x, x])]} onValue={setCa} required />
         <Select label={t("key")} value={key} of={keyChoices.some(([k]) => k === key) ? keyChoices : [...keyChoices, [key, key]]} onValue={setKey} />
+        <OrgSelect value={org} set={setOrg} />
         <GroupSelect value={group} set={setGroup} />
         <h3>{t("challenge")}</h3>
         <ChallengeForm values={challenge} set={setChallenge} wildcard={names.includes("*.")} error={error} />

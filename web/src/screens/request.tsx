@@ -10,6 +10,7 @@ import { Empty, Facts, Fault, Field, Head, Loading, Panel, Select } from "../ui/
 import { Fields, outgoing, useTypes, type Values } from "../ui/form";
 import { GroupSelect } from "../ui/group";
 import { JobView, useJob } from "../ui/job";
+import { OrgSelect, useLastOrg } from "./orgs";
 import { ChallengeForm, PolicyForm, firstPolicy, keyChoices, policyOut, type PolicyValues } from "./policy";
 
 interface Draft {
@@ -19,6 +20,7 @@ interface Draft {
   challenge: Values;
   key: string;
   group?: string;
+  organisation?: string;
   policy: PolicyValues;
   places: { target: string; place: Values }[];
   idem: string;
@@ -31,7 +33,7 @@ export const splitNames = (s: string): string[] => [...new Set(s.split(/[\s,;、
 type Checked = Schemas["CertChecked"];
 
 function body(d: Draft): Values {
-  return { names: splitNames(d.names), ...(d.name.trim() ? { name: d.name.trim() } : {}), ca: d.ca, key: d.key, challenge: d.challenge, policy: policyOut(d.policy), ...(d.group ? { group: d.group } : {}) };
+  return { names: splitNames(d.names), ...(d.name.trim() ? { name: d.name.trim() } : {}), ca: d.ca, key: d.key, challenge: d.challenge, policy: policyOut(d.policy), ...(d.group ? { group: d.group } : {}), ...(d.organisation ? { organisation: d.organisation } : {}) };
 }
 
 /** The server's own checks over what is typed, a moment after the last key. */
@@ -74,7 +76,8 @@ function useCheck(d: Draft, cas: Connector[] | undefined): [Checked | null, unkn
 
 export function RequestScreen(): JSX.Element {
   useTitle(t("request_cert"));
-  const [d, set, clear] = useDraft<Draft>("request", first());
+  const [lastOrg, setLastOrg] = useLastOrg();
+  const [d, set, clear] = useDraft<Draft>("request", { ...first(), organisation: lastOrg });
   const [at, setAt] = useState(0);
   const [made, setMade] = useState<{ cert: number; job: number | null } | null>(null);
   const cas = useGet<Page<Connector>>("/cas?limit=500", ["ca"]);
@@ -98,7 +101,7 @@ export function RequestScreen(): JSX.Element {
   const names = splitNames(d.names);
   const wildcard = names.some((n) => n.startsWith("*."));
   const field = fault instanceof ApiError ? (fault.body.field ?? "") : "";
-  const faultAt = !fault ? -1 : field.startsWith("names") || field === "name" ? 0 : field.startsWith("ca") ? 1 : field.startsWith("challenge") || ["directory", "type"].includes(field) ? 2 : field.startsWith("policy") || field === "key" ? 3 : 0;
+  const faultAt = !fault ? -1 : field.startsWith("names") || field === "name" ? 0 : field.startsWith("ca") ? 1 : field.startsWith("challenge") || ["directory", "type"].includes(field) ? 2 : field.startsWith("policy") || field === "key" || field === "organisation" ? 3 : 0;
   const can = [names.length > 0 && !pending && faultAt !== 0, !!d.ca && faultAt !== 1, faultAt !== 2, faultAt !== 3, true, !fault];
   const submit = async (): Promise<void> => {
     setBusy(true);
@@ -147,6 +150,13 @@ export function RequestScreen(): JSX.Element {
         {at === 3 && (
           <>
             <Select label={t("key")} value={d.key} of={keyChoices} onValue={(v) => set({ ...d, key: v })} help={t("key_help")} />
+            <OrgSelect
+              value={d.organisation ?? ""}
+              set={(v) => {
+                set({ ...d, organisation: v });
+                setLastOrg(v);
+              }}
+            />
             <GroupSelect value={d.group ?? ""} set={(v) => set({ ...d, group: v })} />
             <PolicyForm p={d.policy} set={(v) => set({ ...d, policy: v })} />
             <Fault error={faultAt === 3 ? fault : null} />
@@ -311,6 +321,7 @@ function Review({ d, checked, targets }: { d: Draft; checked: Checked | null; ta
           [t("names"), (checked?.names ?? splitNames(d.names)).map((n) => <div key={n}>{n}</div>)],
           [t("ca"), d.ca],
           [t("challenge"), String(d.challenge["type"])],
+          [t("org_subject"), d.organisation || t("org_no")],
           [t("key"), keyChoices.find(([k]) => k === d.key)?.[1] ?? d.key],
           [t("auto_renew"), d.policy.auto_renew ? t("yes") : t("no")],
         ]}

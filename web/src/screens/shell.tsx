@@ -21,6 +21,7 @@ import { GuideScreen } from "./guide";
 import { ImportScreen } from "./importing";
 import { NotifyScreen } from "./notify";
 import { OrdersScreen } from "./orders";
+import { OrgsScreen } from "./orgs";
 import { ProfileScreen } from "./profile";
 import { ReportScreen } from "./report";
 import { RequestScreen } from "./request";
@@ -45,6 +46,7 @@ const nav: Item[] = [
   { at: "/watch", key: "watch", icon: "watch", go: "w" },
   { at: "/notify", key: "notify", icon: "notify", go: "n" },
   { at: "/cas", key: "cas", icon: "ca", go: "a" },
+  { at: "/orgs", key: "orgs", icon: "org", go: "p" },
   { at: "/audit", key: "audit", icon: "audit", go: "l", may: isAdmin },
   { at: "/settings", key: "settings", icon: "settings", go: "s" },
 ];
@@ -70,6 +72,8 @@ function screen(p: Place, session: Session, onSession: (s: Session) => void, red
       return b ? <ConnectorsScreen key={"notifier" + b} kind="notifier" id={b} place={p} /> : <NotifyScreen place={p} />;
     case "cas":
       return <ConnectorsScreen key={"ca" + (b ?? "")} kind="ca" id={b} place={p} />;
+    case "orgs":
+      return <OrgsScreen id={b} />;
     case "audit":
       return <AuditScreen place={p} />;
     case "settings":

@@ -159,7 +159,7 @@ export const certs = {
   w_names: ["Names", "ドメイン名"],
   w_ca: ["CA", "認証局"],
   w_proof: ["Proof of control", "ドメイン検証"],
-  w_key: ["Key and policy", "鍵とポリシー"],
+  w_key: ["Key and subject", "鍵とサブジェクト"],
   w_targets: ["Where it goes", "適用先"],
   w_review: ["Review", "確認"],
   w_issue: ["Application", "申請"],

@@ -5,7 +5,7 @@ import { get, type Group, type Page } from "../lib/api";
 import { t } from "../lib/i18n";
 import { Select } from "./basic";
 
-export function GroupSelect({ value, set }: { value: string; set: (v: string) => void }): JSX.Element | null {
+export function GroupSelect({ value, set, none = t("no_group") }: { value: string; set: (v: string) => void; none?: string }): JSX.Element | null {
   const [names, setNames] = useState<string[]>([]);
   useEffect(() => {
     get<Page<Group>>("/groups").then(
@@ -14,7 +14,7 @@ export function GroupSelect({ value, set }: { value: string; set: (v: string) =>
     );
   }, []);
   if (names.length === 0) return null;
-  const of: [string, string][] = [["", t("no_group")], ...names.map((n): [string, string] => [n, n])];
+  const of: [string, string][] = [["", none], ...names.map((n): [string, string] => [n, n])];
   if (value && !names.includes(value)) of.push([value, value]);
   return <Select label={t("owner_group")} value={value} of={of} onValue={set} help={t("owner_group_help")} />;
 }
