@@ -100,8 +100,13 @@ class Fleet:
             i.cli("bind", "www.example.jp", n, "--cert-path", crt, "--key-path", key, "--verify",
                   f"127.0.0.1:{self.web[n].port}", "--sni", "www.example.jp")
         i.cli("deploy", "www.example.jp", "--wait")
+        i.cli("org", "add", "本社", "--legal-name", "Example Trading Co., Ltd.", "--legal-name-ja", "株式会社例示商事",
+              "--duns", "69-012-3456", "--postal-code", "1000001", "--state", "Tokyo", "--state-ja", "東京都",
+              "--locality", "Chiyoda-ku", "--locality-ja", "千代田区", "--phone", "03-0000-0000")
+        i.cli("org", "contact", "add", "本社", "--name", "Hanako Yamada", "--name-ja", "山田 花子", "--role", "technical",
+              "--title-ja", "課長", "--mail", "hanako@example.jp", "--phone", "03-0000-0001")
         for name in ("intra.example.jp", "wiki.example.jp", "日本語.example.jp"):
-            i.cli("cert", "request", name, "--ca", "社内認証局", "--wait")
+            i.cli("cert", "request", name, "--ca", "社内認証局", "--organisation", "本社", "--wait")
         # a target whose configuration test fails: undone, the old one serves
         crt, key = self_signed(f"{self.out}/web3/tls", "intra", "DNS:intra.example.jp")
         i.cli("target", "add", "web3", "--type", "files", "--via", "local", "--test-command", "/bin/false",

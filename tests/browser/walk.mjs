@@ -37,6 +37,7 @@ test("sign in: refused, forced change, dashboard", async () => {
   ids.deployment = await first("/deployments?limit=1");
   const ends = (await api(page, "GET", "/endpoints?limit=10")).body.items;
   ids.endpoint = (ends.find((e) => e.cert_name === "intra.example.jp") ?? ends[0])?.id;
+  ids.org = await first("/orgs");
   ids.user = await first("/users");
 });
 
@@ -94,6 +95,7 @@ const screens = () => [
   ["tokens", "/settings/tokens"],
   ["system", "/settings/system"],
   ["orgs", "/orgs"],
+  ["org", `/orgs/${ids.org}`],
   ["org-new", "/orgs/new"],
   ["vendor", "/vendor"],
   ["vendor-orders", "/vendor?tab=orders"],
@@ -218,6 +220,52 @@ test("apply: the wizard, live, to a deployed certificate", async () => {
   await page.waitForSelector("#life");
   await settle(page);
   check((await text(page)).includes("適用先 1 件中 1 件"), "the new certificate is not in sync");
+});
+
+test("an organisation: refused at its field, with a contact, chosen once", async () => {
+  const page = await open({ lang: "en" });
+  await visit(page, "/orgs/new");
+  await page.locator("form input").first().fill("Osaka branch");
+  await page.getByLabel("Legal name (English)").fill("Example Osaka Ltd.");
+  await page.getByLabel("City (English)").fill("Osaka-shi");
+  await page.getByLabel("D-U-N-S number").fill("123");
+  await page.click("form button.primary");
+  await page.waitForSelector(".fault");
+  check((await text(page)).includes("nine digits"), "what is wrong with the number is not said");
+  await page.getByLabel("D-U-N-S number").fill("123-456-789");
+  await page.click("form button.primary");
+  await page.waitForSelector("#contacts");
+  await settle(page);
+  check((await text(page)).includes("123456789"), "the number is not kept");
+  await page.click("text=Add a contact");
+  await page.getByLabel("Name (English)").fill("Taro Suzuki");
+  await page.getByLabel("E-mail").fill("taro@example.jp");
+  await axe(page, "contact");
+  await shot(page, "82-contact-en", false);
+  await page.click("dialog button.primary");
+  await page.waitForSelector("dialog", { state: "detached" });
+  await settle(page);
+  await shot(page, "84-org-en");
+  check((await text(page)).includes("taro@example.jp"), "the contact is not shown");
+  await visit(page, "/certs/new");
+  await page.fill("textarea", "osaka.example.jp");
+  await page.waitForSelector(".chips");
+  await page.click("form button.primary");
+  await page.click("text=社内認証局");
+  await page.click("form button.primary");
+  await page.click("form button.primary");
+  await page.getByLabel("Organisation in the subject").selectOption("Osaka branch");
+  await page.waitForSelector("text=C=JP, L=Osaka-shi, O=Example Osaka Ltd.");
+  await shot(page, "83-wizard-subject-en");
+  await page.evaluate(() => sessionStorage.clear()); /* another application, another day */
+  await visit(page, "/certs/new");
+  check((await page.evaluate(() => localStorage.getItem("inro-organisation"))) === '"Osaka branch"', "the choice is not remembered");
+  const made = await api(page, "POST", "/certs", { names: ["osaka.example.jp"], ca: "社内認証局", organisation: "Osaka branch", request: false });
+  check(made.status === 201 && made.body.cert.organisation === "Osaka branch", `cert: ${JSON.stringify(made.body)}`);
+  const org = (await api(page, "GET", "/orgs?limit=10")).body.items.find((o) => o.name === "Osaka branch");
+  check((await api(page, "DELETE", `/orgs/${org.id}`)).status === 409, "one that is in use was removed");
+  await api(page, "DELETE", `/certs/${made.body.cert.id}`);
+  await api(page, "DELETE", `/orgs/${org.id}`);
 });
 
 test("import: dropped, recognised, refused twice", async () => {

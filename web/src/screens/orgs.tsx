@@ -322,7 +322,7 @@ export function OrgSelect({ value, set }: { value: string; set: (v: string) => v
   return (
     <>
       <Select label={t("org_subject")} value={value} of={of} onValue={set} help={t("org_subject_help")} />
-      {subject && <p class="mono small">{subject.map(([k, x]) => `${k}=${x}`).join(", ")}</p>}
+      {subject && <p class="note mono small">{subject.map(([k, x]) => `${k}=${x}`).join(", ")}</p>}
       {list.length === 0 && canOperate() && (
         <p>
           <A href="/orgs/new">＋ {t("org_add")}</A>
