@@ -160,10 +160,18 @@ static const struct component components[] = {
      "revision:int",
      {"A group of users that owns certificates, targets and endpoints", "ユーザーグループ"}},
     {"Organisation",
-     "id:int name:str group:str? group_id:int? details:object contacts:[Contact] certs:int "
-     "created:time updated:time revision:int",
+     "id:int name:str group:str? group_id:int? details:OrganisationDetails contacts:[Contact] "
+     "certs:int created:time updated:time revision:int",
      {"An organisation that applies for certificates", "申請する組織"}},
-    {"Contact", "id:int details:object", {"A person of an organisation", "組織の担当者"}},
+    {"Contact", "id:int details:ContactDetails", {"A person of an organisation", "組織の担当者"}},
+    {"OrganisationDetails",
+     "legal_name:str legal_name_ja?:str duns?:str registration?:str category?:str country:str "
+     "state?:str state_ja?:str locality?:str locality_ja?:str street?:str street_ja?:str "
+     "postal_code?:str phone?:str",
+     {"What OV and EV applications ask of an organisation", "OV・EV 申請で求められる組織情報"}},
+    {"ContactDetails",
+     "role:str name:str name_ja?:str title?:str title_ja?:str mail?:str phone?:str",
+     {"What applications ask of a person", "申請で求められる担当者の情報"}},
     {"GroupMember",
      "id:int login:str name:str? role:" ROLES " disabled:bool",
      {"A user of a group", "グループの利用者"}},

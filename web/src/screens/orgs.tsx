@@ -1,7 +1,7 @@
 // 組織・担当者: who applies. Entered once; an application only chooses one.
 import type { ComponentChildren, JSX } from "preact";
 import { useState } from "preact/hooks";
-import { call, type Field as F, type Page, type TypeSchema } from "../lib/api";
+import { call, type Field as F, type Page, type Schemas, type TypeSchema } from "../lib/api";
 import { getLang, t } from "../lib/i18n";
 import { useGet, useKept, useTitle } from "../lib/hooks";
 import { canOperate } from "../lib/role";
@@ -12,19 +12,8 @@ import { Fields, faultOf, outgoing, useTypes, type Values } from "../ui/form";
 import { GroupSelect } from "../ui/group";
 import { Table, usePages, type Column } from "../ui/table";
 
-interface Contact {
-  id: number;
-  details: Values;
-}
-export interface Org {
-  id: number;
-  name: string;
-  group: string | null;
-  details: Values;
-  contacts: Contact[];
-  certs: number;
-  revision: number;
-}
+type Contact = Schemas["Contact"];
+type Org = Schemas["Organisation"];
 
 const text = (v: Values, name: string): string => String(v[name] ?? "");
 /** A field's value as a person reads it: of a choice its label. */
