@@ -61,7 +61,8 @@ static const struct component components[] = {
      "version:int items:[CertInfo]",
      {"The chain of a version, leaf first", "証明書チェーン（末端から順に）"}},
     {"CertInspected",
-     "chain:[CertInfo] unrelated:int key:bool intermediates:bool known:int?",
+     "chain:[CertInfo] servers:[str] unrelated:int key:bool intermediates:bool format:str "
+     "weak_container:bool unusual:[str] known:int?",
      {"What a file holds", "ファイルの内容"}},
     {"CertCsr", "cert:int version:int csr:str", {"The newest CSR as PEM", "最新の CSR（PEM）"}},
     /* ---- orders, jobs, deployments ---- */
@@ -125,8 +126,11 @@ static const struct component components[] = {
       "認証局設定、適用先、通知先、バックアップ先（秘密情報は伏せて返す）"}},
     {"ConnectorState",
      "ready:bool account?:str kid?:str status?:str terms?:str root_sha256?:str root_pem?:str "
-     "last_at?:str last_file?:str next_at?:str",
+     "last_at?:str last_file?:str next_at?:str files?:[BackupFile]",
      {"The public part of a connector's own state", "接続先の状態（公開できる項目）"}},
+    {"BackupFile",
+     "name:str bytes:int created:time?",
+     {"A backup that is kept", "保存中のバックアップ"}},
     {"ConnectorType",
      "id:str name:str about:str? fields?:[Field] place_fields?:[Field]",
      {"A type of connector with its settings, in one language", "接続先の種類と設定項目"}},
@@ -284,6 +288,13 @@ static const struct component components[] = {
 };
 
 static const struct param params[] = {
+    {"actions",
+     "str",
+     0,
+     0,
+     NULL,
+     {"Actions found by q as well, with commas between",
+      "q に加えて該当とする操作（コンマ区切り）"}},
     {"after", "int", 0, INT64_MAX, NULL, {"next of the page before", "前のページの next"}},
     {"after@cursor", "str", 0, 0, NULL, {"next of the page before", "前のページの next"}},
     {"after@export",

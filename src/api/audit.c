@@ -38,9 +38,13 @@ static enum rc run_list(struct request *r, struct err *err)
 {
     struct audit_list list;
     int64_t before, limit;
+    const char *actions = r_query(r, "actions");
     TRY(r_query_int(r, "before", 0, INT64_MAX, 0, &before, err));
     TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
-    TRY(db_audit_list(r->db, before, (int)limit, r->a, &list, err));
+    struct audit_filter f = {before, (int)limit, r_query(r, "subject"), r_query(r, "q"), NULL};
+    if (actions && !(f.actions = arena_printf(r->a, ",%s,", actions)))
+        return NOMEM(err);
+    TRY(db_audit_list(r->db, &f, r->a, &list, err));
     jw_object(&r->w);
     jw_key(&r->w, "items");
     jw_array(&r->w);
@@ -329,7 +333,8 @@ void audit_tick(struct api *api)
 
 static const struct route rows[] = {
     {"audit.list", "GET", "/audit", PERM(PERM_ADMIN), ROUTE_READ, run_list, .answer = "page Audit",
-     .query = "before limit", .summary = {"The audit log, newest first", "監査ログを一覧する"}},
+     .query = "before limit subject q actions",
+     .summary = {"The audit log, newest first", "監査ログを一覧する"}},
     {"audit.export", "GET", "/audit/export", PERM(PERM_ADMIN), ROUTE_READ, run_export,
      .answer = "file application/jsonl, file text/csv",
      .query = "format@audit from to after@export",

@@ -143,6 +143,10 @@ static enum rc view_state(struct request *r, const struct connector *c, struct e
     for (size_t i = 0; i < COUNT_OF(public); i++)
         if (json_get_str(state, public[i], &text))
             jw_kstr(&r->w, public[i], text);
+    if (json_get(state, "files")) {
+        jw_key(&r->w, "files");
+        jw_json(&r->w, json_get(state, "files"));
+    }
     jw_end_object(&r->w);
     return RC_OK;
 }

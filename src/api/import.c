@@ -214,8 +214,42 @@ static enum rc import_file(struct request *r, struct err *err)
     return RC_OK;
 }
 
-/* Guessing a file's password is slowed like guessing a person's: a few tries, then ever longer. */
-enum rc cert_import(struct request *r, struct err *err)
+/* The names of the certificates that are not of CAs. */
+static enum rc list_servers(struct request *r, const struct cert_list *all, struct names *ret,
+                            struct err *err)
+{
+    const char **v = arena_array(r->a, all->n, sizeof *v);
+    if (!v)
+        return NOMEM(err);
+    *ret = (struct names){v, 0};
+    for (size_t i = 0; i < all->n; i++)
+        if (!all->v[i].is_ca)
+            v[ret->n++] = all->v[i].common_name ? all->v[i].common_name : all->v[i].serial;
+    return RC_OK;
+}
+
+enum rc import_look(struct request *r, const struct import_in *in, struct import_seen *ret,
+                    struct err *err)
+{
+    AUTO(buf) struct buf text = BUF_SECRET((size_t)2 << 20);
+    struct container file;
+    struct cert_list all;
+    TRY(read_file(in, &text, &file, err));
+    TRY(cert_parse_pem(buf_str(&text), false, r->a, &all, err));
+    TRY(list_servers(r, &all, &ret->servers, err));
+    const char *pick = in->pick || ret->servers.n < 2 ? in->pick : ret->servers.v[0];
+    if (all.n > 1)
+        TRY(pick_leaf(pick, &all, err));
+    TRY(chain_order(&all, r->a, &ret->chain, &ret->dropped, err));
+    ret->key = pem_find_key(buf_str(&text)).p != NULL;
+    ret->weak = file.weak;
+    ret->format = file.kind;
+    return RC_OK;
+}
+
+/* A few tries, then ever longer; only an import ends the waiting, for looking may need no password.
+ */
+enum rc import_slowed(struct request *r, route_fn *run, struct err *err)
 {
     const struct import_in *in = r->in;
     const char *who = arena_printf(r->a, "import\n%s", r->user.login ? r->user.login : "");
@@ -225,12 +259,17 @@ enum rc cert_import(struct request *r, struct err *err)
     CHECK(!in->password || !delay_active(r, who), err, RC_RATE, BLAME_INPUT,
           MSG("api.import_wait", "too many wrong passwords; wait a while and try again",
               "パスワードの誤りが続いています。しばらく待ってからやり直してください"));
-    enum rc rc = import_file(r, &why);
+    enum rc rc = run(r, &why);
     bool wrong = rc != RC_OK && (strcmp(why.id, "crypto.container.wrong") == 0 ||
                                  strcmp(why.id, "crypto.key.password_wrong") == 0);
-    if (in->password && (rc == RC_OK || wrong))
+    if (in->password && (wrong || (rc == RC_OK && run == import_file)))
         delay_note(r, who, rc == RC_OK);
     if (rc != RC_OK && err)
         *err = why;
     return rc;
+}
+
+enum rc cert_import(struct request *r, struct err *err)
+{
+    return import_slowed(r, import_file, err);
 }

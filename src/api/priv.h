@@ -250,6 +250,18 @@ extern const struct field cert_import_fields[];
 struct import_in {
     const char *pem, *data, *name, *password, *group, *pick;
 };
+/* What a dropped file holds. servers: names of the certificates one can pick from. */
+struct import_seen {
+    struct cert_list chain;
+    struct names servers;
+    size_t dropped;
+    bool key, weak;
+    const char *format;
+};
+MUST enum rc import_look(struct request *r, const struct import_in *in, struct import_seen *ret,
+                         struct err *err);
+/* Guessing a file's password is slowed like guessing a person's. */
+MUST enum rc import_slowed(struct request *r, route_fn *run, struct err *err);
 MUST enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert *c,
                              struct err *err);
 

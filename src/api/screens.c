@@ -208,26 +208,36 @@ static enum rc view_known(struct request *r, const struct cert_info *leaf, struc
 }
 
 /* What a dropped file holds: for a person to see before it is imported. */
-static enum rc run_inspect(struct request *r, struct err *err)
+static enum rc inspect(struct request *r, struct err *err)
 {
-    const struct import_in *in = r->in;
-    struct cert_list all, chain;
-    size_t dropped = 0;
-    TRY(cert_parse_pem(str_from(in->pem), false, r->a, &all, err));
-    TRY(chain_order(&all, r->a, &chain, &dropped, err));
-    const struct cert_info *last = &chain.v[chain.n - 1];
+    struct import_seen seen;
+    TRY(import_look(r, r->in, &seen, err));
+    const struct cert_list *chain = &seen.chain;
     jw_object(&r->w);
     jw_key(&r->w, "chain");
     jw_array(&r->w);
-    for (size_t i = 0; i < chain.n; i++)
-        view_info(&r->w, &chain.v[i]);
+    for (size_t i = 0; i < chain->n; i++)
+        view_info(&r->w, &chain->v[i]);
     jw_end_array(&r->w);
-    jw_ki64(&r->w, "unrelated", (int64_t)dropped);
-    jw_kbool(&r->w, "key", pem_find_key(str_from(in->pem)).p != NULL);
-    jw_kbool(&r->w, "intermediates", chain.n > 1 || last->self_issued);
-    TRY(view_known(r, &chain.v[0], err));
+    jw_key(&r->w, "servers");
+    jw_array(&r->w);
+    for (size_t i = 0; i < seen.servers.n; i++)
+        jw_str(&r->w, seen.servers.v[i]);
+    jw_end_array(&r->w);
+    jw_ki64(&r->w, "unrelated", (int64_t)seen.dropped);
+    jw_kbool(&r->w, "key", seen.key);
+    jw_kbool(&r->w, "intermediates", chain->n > 1 || chain->v[chain->n - 1].self_issued);
+    jw_kstr(&r->w, "format", seen.format);
+    jw_kbool(&r->w, "weak_container", seen.weak);
+    view_unusual(&r->w, chain->v[0].unusual);
+    TRY(view_known(r, &chain->v[0], err));
     jw_end_object(&r->w);
     return RC_OK;
+}
+
+static enum rc run_inspect(struct request *r, struct err *err)
+{
+    return import_slowed(r, inspect, err);
 }
 
 #define BODY(f, S) .body = (f), .body_size = sizeof(S)

@@ -156,10 +156,49 @@ enum rc restore_judge(struct restore *r, struct err *err)
                            err);
 }
 
+struct line {
+    const char *key, *en, *ja;
+    int64_t now, then;
+};
+
+enum { LINES = 6 };
+
+static size_t losses(const struct restore *r, struct line *v)
+{
+    const struct line all[LINES] = {
+        {"certs", "certificates", "証明書", r->now.certs, r->in_backup.certs},
+        {"versions", "issued or imported versions", "証明書の版", r->now.versions,
+         r->in_backup.versions},
+        {"orders", "orders", "申請", r->now.orders, r->in_backup.orders},
+        {"users", "users", "利用者", r->now.users, r->in_backup.users},
+        {"connectors", "settings of CAs, targets and notifiers", "接続設定", r->now.connectors,
+         r->in_backup.connectors},
+        {"audit", "audit records", "監査記録", r->now.audit, r->in_backup.audit},
+    };
+    size_t n = 0;
+    for (size_t i = 0; r->have_now && i < COUNT_OF(all); i++)
+        if (all[i].now > all[i].then)
+            v[n++] = all[i];
+    return n;
+}
+
+/* "lost": how many of each were made after the backup. */
+static void lost_json(const struct restore *r, const struct line *lost, size_t n,
+                      struct json_writer *w)
+{
+    jw_key(w, "lost");
+    jw_object(w);
+    for (size_t i = 0; i < n; i++)
+        jw_ki64(w, lost[i].key, lost[i].now - lost[i].then);
+    jw_end_object(w);
+    jw_ki64(w, "renewed_since", r->changed);
+}
+
 static enum rc add_record(struct restore *r, struct db *db, int64_t generation, struct err *err)
 {
     AUTO(buf) struct buf b = BUF(8192);
     struct json_writer w = JSON_WRITER(&b);
+    struct line lost[LINES];
     char actor[48];
     jw_object(&w);
     jw_kstr(&w, "backup", r->created);
@@ -168,6 +207,7 @@ static enum rc add_record(struct restore *r, struct db *db, int64_t generation, 
     if (r->have_now) {
         jw_ki64(&w, "lost_last_record", r->now.audit);
         jw_kstr(&w, "lost_last_hash", r->now.audit_hash);
+        lost_json(r, lost, losses(r, lost), &w);
     }
     jw_kbool(&w, "confirmed", r->confirm);
     jw_end_object(&w);
@@ -215,30 +255,6 @@ enum rc restore_prepare(struct restore *r, struct err *err)
 
 /* ---- what people are told ---- */
 
-struct line {
-    const char *key, *en, *ja;
-    int64_t now, then;
-};
-
-static size_t losses(const struct restore *r, struct line *v)
-{
-    const struct line all[] = {
-        {"certs", "certificates", "証明書", r->now.certs, r->in_backup.certs},
-        {"versions", "issued or imported versions", "証明書の版", r->now.versions,
-         r->in_backup.versions},
-        {"orders", "orders", "申請", r->now.orders, r->in_backup.orders},
-        {"users", "users", "利用者", r->now.users, r->in_backup.users},
-        {"connectors", "settings of CAs, targets and notifiers", "接続設定", r->now.connectors,
-         r->in_backup.connectors},
-        {"audit", "audit records", "監査記録", r->now.audit, r->in_backup.audit},
-    };
-    size_t n = 0;
-    for (size_t i = 0; r->have_now && i < COUNT_OF(all); i++)
-        if (all[i].now > all[i].then)
-            v[n++] = all[i];
-    return n;
-}
-
 static void report_json(const struct restore *r, const struct line *lost, size_t n)
 {
     AUTO(buf) struct buf b = BUF(65536);
@@ -252,12 +268,7 @@ static void report_json(const struct restore *r, const struct line *lost, size_t
     jw_kstr(&w, "hold", r->check || r->confirm ? NULL : "restored");
     jw_kbool(&w, "known", r->have_now);
     jw_kbool(&w, "key_passphrase", r->key_passphrase);
-    jw_key(&w, "lost");
-    jw_object(&w);
-    for (size_t i = 0; i < n; i++)
-        jw_ki64(&w, lost[i].key, lost[i].now - lost[i].then);
-    jw_end_object(&w);
-    jw_ki64(&w, "renewed_since", r->changed);
+    lost_json(r, lost, n, &w);
     jw_key(&w, "renewed");
     jw_array(&w);
     for (size_t i = 0; i < r->changed_names.n; i++)
@@ -317,7 +328,7 @@ static void report_next(const struct restore *r, struct buf *b)
 void restore_report(const struct restore *r)
 {
     AUTO(buf) struct buf b = BUF(65536);
-    struct line lost[8];
+    struct line lost[LINES];
     size_t n = losses(r, lost);
     if (r->json) {
         report_json(r, lost, n);

@@ -323,7 +323,14 @@ MUST enum rc db_token_remove_user(struct db *db, int64_t user_id, struct err *er
 /* audit: appended in the transaction of what it records; hash = SHA-256 over prev_hash and fields
  */
 MUST enum rc db_audit_add(struct db *db, struct audit *a, struct err *err);
-MUST enum rc db_audit_list(struct db *db, int64_t before, int limit, struct arena *a,
+/* Newest first. NULL: any. text: in who, from where, what, on what, result; actions: ",a,b," are
+ * found as well, whatever text says. */
+struct audit_filter {
+    int64_t before;
+    int limit;
+    const char *subject, *text, *actions;
+};
+MUST enum rc db_audit_list(struct db *db, const struct audit_filter *f, struct arena *a,
                            struct audit_list *ret, struct err *err);
 MUST enum rc db_audit_page(struct db *db, int64_t after, int limit, struct arena *a,
                            struct audit_list *ret, struct err *err); /* oldest first */

@@ -149,12 +149,16 @@ enum rc db_audit_add_after(struct db *db, struct audit *a, int64_t after, struct
     return add_after(db, a, after, err);
 }
 
-enum rc db_audit_list(struct db *db, int64_t before, int limit, struct arena *a,
+enum rc db_audit_list(struct db *db, const struct audit_filter *f, struct arena *a,
                       struct audit_list *ret, struct err *err)
 {
-    TRY(limit_ok(limit, err));
-    MANY(db, STMT_AUDIT_LIST, &audit_map, a, ret, err, I(before > 0 ? before : INT64_MAX),
-         I(limit));
+    AUTO(buf) struct buf like = BUF(8192);
+    bool search = f->text && *f->text;
+    TRY(limit_ok(f->limit, err));
+    if (search)
+        TRY(like_text(f->text, &like, err));
+    MANY(db, STMT_AUDIT_LIST, &audit_map, a, ret, err, I(f->before > 0 ? f->before : INT64_MAX),
+         I(f->limit), T(f->subject), T(search ? buf_cstr(&like) : NULL), T(f->actions));
     return RC_OK;
 }
 

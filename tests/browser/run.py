@@ -58,6 +58,38 @@ def expired(folder):
     return crt, key
 
 
+FILE_PASSWORD = "cedar-window-41-rain"
+
+
+def files(folder):
+    """What people drop on the import screen: a PKCS#12, a PKCS#7 of two, a pair as DER."""
+    os.makedirs(folder, exist_ok=True)
+
+    def openssl(*args):
+        subprocess.run(["openssl", *args], check=True, capture_output=True, cwd=folder)
+
+    for n in ("store", "a", "b", "pair"):
+        conf = write(f"{folder}/{n}.cnf", f"""[req]
+distinguished_name = dn
+x509_extensions = ext
+prompt = no
+[dn]
+CN = {n}.example.jp
+[ext]
+basicConstraints = critical, CA:FALSE
+subjectAltName = DNS:{n}.example.jp
+""")
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "60",
+                "-config", conf, "-keyout", f"{n}.key", "-out", f"{n}.crt")
+    openssl("pkcs12", "-export", "-in", "store.crt", "-inkey", "store.key", "-out", "store.p12", "-passout",
+            f"pass:{FILE_PASSWORD}")
+    openssl("crl2pkcs7", "-nocrl", "-certfile", "a.crt", "-certfile", "b.crt", "-outform", "DER", "-out", "several.p7b")
+    openssl("x509", "-in", "pair.crt", "-outform", "DER", "-out", "pair.cer")
+    openssl("pkcs8", "-topk8", "-nocrypt", "-in", "pair.key", "-outform", "DER", "-out", "pair.der")
+    os.replace(f"{folder}/pair.der", f"{folder}/pair.key")
+    return folder
+
+
 class Fleet:
     def __init__(self, rig, binary, out):
         self.rig, self.binary, self.out = rig, binary, out
@@ -73,6 +105,7 @@ class Fleet:
         self.pairs = {n: self_signed(f"{out}/{n}/tls", "site", "DNS:www.example.jp") for n in ("web1", "web2")}
         self.web = {n: r.add(Nginx(f"{out}/{n}", "127.0.0.1", free_port(), {"www.example.jp": self.pairs[n]}))
                     for n in ("web1", "web2")}
+        os.makedirs(f"{out}/backups")
         self.inro.start()
 
     def desk(self):
@@ -125,10 +158,20 @@ class Fleet:
         i.cli("cert", "request", "nobody.example.jp", "--ca", "Let's Pebble", "--challenge", "webroot", "--directory",
               f"{self.out}/nowhere", ok=False)
 
+    def restore(self):
+        """The newest backup of the folder comes back over what is there."""
+        folder = f"{self.out}/backups"
+        newest = max((f for f in os.listdir(folder) if f.endswith(".backup")), key=lambda f: os.path.getmtime(f"{folder}/{f}"))
+        self.inro.stop()
+        subprocess.run([self.inro.binary, "restore", f"{folder}/{newest}", "--data", self.inro.data, "--passphrase-file",
+                        write(f"{self.out}/passphrase", FILE_PASSWORD + "\n", 0o600)], check=True, capture_output=True)
+        self.inro.start()
+
     def config(self):
         return {"url": f"https://{self.inro.listen}", "login": self.inro.login, "password": self.inro.password,
                 "out": self.out, "shots": f"{self.out}/shots", "evil": EVIL,
-                "pem": f"{self.out}/evil/evil.crt", "web": ROOT + "/web"}
+                "files": files(f"{self.out}/files"), "filePassword": FILE_PASSWORD,
+                "ports": {n: part.port for n, part in self.web.items()}, "pem": f"{self.out}/evil/evil.crt", "web": ROOT + "/web"}
 
 
 def crowd(rig, binary, out):
@@ -168,6 +211,8 @@ def control(fleet):
                     path = next(f"{d}/{f}" for d, _, fs in os.walk(fleet.inro.data) for f in fs if f.endswith(".db"))
                     with sqlite3.connect(path, timeout=10) as db:
                         db.execute("DELETE FROM app_session")
+                elif self.path == "/restore":
+                    fleet.restore()
                 self.send_response(204)
             except Exception as e:  # told to the test, which fails with it
                 self.send_response(500)

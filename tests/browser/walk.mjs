@@ -1,6 +1,10 @@
 // Walks the GUI. usage: walk.mjs CONFIG.json (made by run.py)
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import tls from "node:tls";
 import { api, axe, browser, check, complaints, config, control, keepState, open, phone, runAll, settle, shot, test, visit, wide, PASSWORD } from "./kit.mjs";
 
+const qrcode = createRequire(config.web + "/package.json")("qrcode-generator");
 const text = (page) => page.evaluate(() => document.body.innerText);
 const ids = {};
 
@@ -100,6 +104,8 @@ const screens = () => [
   ["vendor", "/vendor"],
   ["vendor-orders", "/vendor?tab=orders"],
   ["vendor-licences", "/vendor?tab=licences"],
+  ["vendor-shares", "/vendor?tab=shares"],
+  ["backup-store-new", "/backup-stores/new"],
   ["vendor-money", "/vendor?tab=money"],
   ["vendor-ledger", "/vendor?tab=ledger"],
   ["profile", "/profile"],
@@ -280,6 +286,84 @@ test("import: dropped, recognised, refused twice", async () => {
   check((await page.evaluate(() => window.__hit)) === undefined, "a script ran");
 });
 
+/** Files as a person drops them, bytes and all. */
+async function drop(page, ...files) {
+  const list = files.map((f) => ({ name: f.split("/").pop(), b64: readFileSync(f).toString("base64") }));
+  const transfer = await page.evaluateHandle((l) => {
+    const d = new DataTransfer();
+    for (const f of l) d.items.add(new File([Uint8Array.from(atob(f.b64), (c) => c.charCodeAt(0))], f.name));
+    return d;
+  }, list);
+  await page.dispatchEvent(".drop", "drop", { dataTransfer: transfer });
+}
+
+test("import: a PKCS#12 with its password, DER, PKCS#7, several to pick from", async () => {
+  const page = await open({ lang: "ja" });
+  const at = (name) => `${config.files}/${name}`;
+  await visit(page, "/certs/import");
+  await drop(page, at("store.p12"));
+  await page.waitForSelector("input[type=password]");
+  check(!(await page.$("#seen")), "a locked file is shown as read");
+  await page.fill("input[type=password]", "not the password");
+  await page.click("form button.primary");
+  await page.waitForSelector(".field-fault");
+  await axe(page, "password of a file");
+  await shot(page, "57-import-password-ja", false);
+  await page.fill("input[type=password]", config.filePassword);
+  await page.click("form button.primary");
+  await page.waitForSelector("#seen");
+  check((await text(page)).includes("PKCS#12") && (await page.$$(".checks .ok")).length >= 3, "the store is not recognised");
+  await axe(page, "import of a store");
+  await shot(page, "57-import-store-ja");
+  await page.click("form button.primary");
+  await page.waitForURL(/\/certs\/\d+$/);
+  await settle(page);
+  const made = (await api(page, "GET", "/certs" + new URL(page.url()).pathname.slice(6))).body;
+  check(made.names[0] === "store.example.jp" && made.versions[0].has_key, "the certificate came without its key");
+  await visit(page, "/certs/import");
+  await drop(page, at("several.p7b"));
+  await page.waitForSelector(".panel select");
+  check((await page.textContent(".checks")).includes("a.example.jp"), "the first is not shown");
+  await page.selectOption("select >> nth=0", "b.example.jp");
+  await page.waitForFunction(() => document.querySelector(".checks")?.textContent.includes("b.example.jp"));
+  await shot(page, "57-import-pick-ja");
+  await page.click("form button.primary");
+  await page.waitForURL(/\/certs\/\d+$/);
+  await page.waitForSelector("h1 >> text=b.example.jp");
+  await visit(page, "/certs/import");
+  await drop(page, at("pair.cer"), at("pair.key"));
+  await page.waitForSelector("#seen");
+  check((await text(page)).includes("pair.example.jp") && !(await text(page)).includes("秘密鍵がありません"), "DER files are not joined");
+  await visit(page, "/certs/import");
+  await drop(page, at("store.p12"), at("pair.cer"));
+  await page.waitForSelector(".fault");
+});
+
+test("export: the key leaves under a password, after the person's own", async () => {
+  const page = await open({ lang: "ja" });
+  for (const [format, magic] of [["pkcs12", "30"], ["jks", "feedfeed"], ["key", "2d2d2d2d"]]) {
+    await visit(page, `/certs/${ids["www.example.jp"]}`);
+    await page.click("summary:has-text('その他')");
+    await page.click(".menu >> text=書き出し");
+    await page.selectOption("dialog select", format);
+    await page.fill("dialog input[type=password]", config.filePassword);
+    await axe(page, `export ${format}`);
+    const waiting = page.waitForEvent("download");
+    await page.click("dialog button.primary");
+    // asked once, then a while not again
+    const own = page.locator("dialog input[autocomplete=current-password]");
+    await Promise.race([waiting, own.waitFor({ timeout: 8000 })]);
+    if (await own.count()) {
+      await shot(page, "60-export-prove-ja", false);
+      await own.fill(PASSWORD);
+      await page.click("dialog:has(input[autocomplete=current-password]) button.primary");
+    }
+    const bytes = readFileSync(await (await waiting).path());
+    check(bytes.toString("hex").startsWith(magic) && !bytes.includes("BEGIN PRIVATE KEY"), `${format}: ${bytes.toString("hex", 0, 8)}`);
+    await page.waitForSelector("dialog", { state: "detached" });
+  }
+});
+
 test("plan as a diff, deploy, undo, revoke are asked in proportion", async () => {
   const page = await open({ lang: "ja" });
   await visit(page, `/certs/${ids["www.example.jp"]}`);
@@ -318,6 +402,43 @@ test("renew and see it live", async () => {
   await api(page, "PATCH", `/certs/${ids["wiki.example.jp"]}`, { name: "wiki renamed" });
   await other.waitForSelector("text=wiki renamed", { timeout: 10000 });
   await api(page, "PATCH", `/certs/${ids["wiki.example.jp"]}`, { name: "wiki.example.jp" });
+});
+
+/** What the web server really serves: SHA-256 of its certificate. */
+const served = (port, name) =>
+  new Promise((done, fail) => {
+    const s = tls.connect({ host: "127.0.0.1", port, servername: name, rejectUnauthorized: false }, () => {
+      const print = s.getPeerCertificate().fingerprint256.replace(/:/g, "").toLowerCase();
+      s.destroy();
+      done(print);
+    });
+    s.on("error", fail);
+  });
+
+test("undo: the old certificate is served again", async () => {
+  const page = await open({ lang: "ja" });
+  const id = ids["www.example.jp"];
+  const first = await served(config.ports.web1, "www.example.jp");
+  const renewed = await api(page, "POST", `/certs/${id}/renew`, {});
+  check(renewed.status === 202, `renew: ${JSON.stringify(renewed.body)}`);
+  let second = first;
+  for (let i = 0; i < 60 && second === first; i++) {
+    await page.waitForTimeout(500);
+    second = await served(config.ports.web1, "www.example.jp").catch(() => first);
+  }
+  check(second !== first, "the renewed certificate is not deployed");
+  await page.waitForTimeout(1500); // the other target, and the end of the deployment
+  await visit(page, `/certs/${id}`);
+  await page.click("summary:has-text('その他')");
+  await page.click(".menu >> text=直前の適用を取り消す");
+  await page.waitForSelector("dialog button.danger");
+  await axe(page, "undo question");
+  await shot(page, "61-undo-ja", false);
+  await page.click("dialog button.danger");
+  await page.waitForSelector("#job");
+  await page.waitForSelector(".jobview .state-done", { timeout: 30000 });
+  await shot(page, "61-undone-ja");
+  for (const web of ["web1", "web2"]) check((await served(config.ports[web], "www.example.jp")) === first, `${web} does not serve the old certificate`);
 });
 
 test("connection test, a form from the field table, its fault", async () => {
@@ -359,6 +480,77 @@ test("somebody else was first: 409 says so and loses nothing", async () => {
   check((await page.textContent("dialog .fault")).includes("他の利用者"), "the conflict is not told");
   check((await page.inputValue("dialog input >> nth=0")) === "typed by me", "a conflict lost what was typed");
   await shot(page, "66-conflict-ja", false);
+});
+
+test("audit: searched on the server, by what the screen calls things", async () => {
+  const page = await open({ lang: "ja" });
+  await visit(page, "/audit");
+  const asked = page.waitForResponse((r) => r.url().includes("/audit?") && r.url().includes("q="));
+  await page.fill("input[type=search]", "証明書を取り込む");
+  const got = (await (await asked).json()).items;
+  check(got.length >= 2 && got.every((a) => a.action === "cert.import"), `found: ${got.map((a) => a.action).join(" ")}`);
+  await page.waitForFunction(() => [...document.querySelectorAll("tbody tr[data-i]")].length > 0);
+  await visit(page, `/certs/${ids["www.example.jp"]}`);
+  await page.click(".tabs >> text=監査ログ");
+  await page.waitForSelector(".story li");
+});
+
+test("vendor: a share link is listed and ended, a cancellation needs both proofs", async () => {
+  const page = await open({ lang: "ja" });
+  await visit(page, "/vendor");
+  const licence = (await api(page, "GET", "/vendor/licences?limit=1")).body.items[0];
+  const customer = (await api(page, "GET", `/vendor/customers/${licence.customer}`)).body;
+  const made = await api(page, "POST", "/vendor/shares", { customer: String(customer.id) });
+  check(made.status === 201, `share: ${JSON.stringify(made.body)}`);
+  check((await page.request.get(config.url + made.body.path)).status() === 200, "the link does not work");
+  await page.click(".tabs >> text=共有リンク");
+  await page.waitForSelector("tbody tr[data-i]");
+  await axe(page, "share links");
+  await shot(page, "66-shares-ja");
+  await page.click("button[aria-label='無効にする #" + made.body.id + "']");
+  await page.click("dialog button.danger");
+  await page.waitForSelector("dialog", { state: "detached" });
+  check((await page.request.get(config.url + made.body.path)).status() === 404, "the ended link still works");
+  await visit(page, "/vendor");
+  await page.click(`button[aria-label='解約 ${customer.name}']`);
+  await page.fill("dialog input >> nth=0", customer.service_code);
+  await page.fill("dialog input >> nth=1", "not-its-file.licence");
+  await page.click("dialog button.danger");
+  await page.waitForSelector("dialog .fault");
+  await axe(page, "cancellation");
+  await shot(page, "66-cancel-ja", false);
+  check((await api(page, "GET", `/vendor/customers/${customer.id}`)).body.state === "active", "cancelled without proof");
+  await page.fill("dialog input >> nth=1", licence.file_name);
+  await page.click("dialog button.danger");
+  await page.waitForSelector("dialog", { state: "detached" });
+  check((await api(page, "GET", `/vendor/customers/${customer.id}`)).body.state === "cancelled", "the cancellation is not recorded");
+});
+
+test("second factor: the QR code holds the key", async () => {
+  const page = await open({ lang: "ja" });
+  await visit(page, "/profile");
+  const answer = page.waitForResponse((r) => r.url().endsWith("/session/totp"));
+  await page.click("section:has(#totp) .actions button");
+  const own = page.locator("dialog input[autocomplete=current-password]");
+  await Promise.race([page.waitForSelector("svg.qr"), own.waitFor()]);
+  if (await own.count()) {
+    await own.fill(PASSWORD);
+    await page.click("dialog:has(input[autocomplete=current-password]) button.primary");
+  }
+  await page.waitForSelector("svg.qr");
+  await axe(page, "second factor");
+  await shot(page, "66-totp-ja", false);
+  const begun = await (await answer).json();
+  const qr = qrcode(0, "M");
+  qr.addData(begun.uri);
+  qr.make();
+  const dark = (await page.getAttribute("svg.qr path", "d")).split("M").slice(1).map((m) => m.split("h")[0]);
+  const n = qr.getModuleCount();
+  const want = [];
+  for (let y = 0; y < n; y++) for (let x = 0; x < n; x++) if (qr.isDark(y, x)) want.push(`${x + 4} ${y + 4}`);
+  check(begun.uri.startsWith("otpauth://totp/") && dark.join() === want.join(), "the picture is not the code of the key");
+  const box = await page.locator("svg.qr").boundingBox();
+  check(box && box.width > 150 && Math.abs(box.width - box.height) < 2, "the code is too small for a camera");
 });
 
 test("a general user looks only", async () => {
@@ -497,7 +689,6 @@ test("views are kept, CSV holds every row and runs nothing", async () => {
   await page.waitForSelector(".view >> text=有効なもの");
   await visit(page, "/certs");
   const [file] = await Promise.all([page.waitForEvent("download"), page.click("text=CSV 出力")]);
-  const { readFileSync } = await import("node:fs");
   const csv = readFileSync(await file.path(), "utf8");
   const total = Object.values((await api(page, "GET", "/summary")).body.health).reduce((a, b) => a + b, 0);
   check(csv.startsWith("\ufeff"), "no mark for spreadsheets");
@@ -517,6 +708,59 @@ test("watching: add, look, side by side", async () => {
   await page.click("text=今すぐ確認");
   await page.waitForFunction(() => [...document.querySelectorAll("button")].some((b) => b.textContent === "今すぐ確認" && !b.disabled), null, { timeout: 20000 });
   await shot(page, "76-drift-ja");
+});
+
+/** With the person's own password, where it is asked for. */
+async function proveIfAsked(page, until) {
+  const own = page.locator("dialog input[autocomplete=current-password]");
+  await Promise.race([page.waitForSelector(until), own.waitFor()]);
+  if (!(await own.count())) return;
+  await own.fill(PASSWORD);
+  await page.click("dialog:has(input[autocomplete=current-password]) button.primary");
+  await page.waitForSelector(until);
+}
+
+test("backups: scheduled, listed, made now; a restored one says what is lost and asks", async () => {
+  const page = await open({ lang: "ja" });
+  await visit(page, "/backup-stores/new");
+  if (await page.$(".choice")) await page.click(".choice");
+  await page.fill(".form input >> nth=0", "別ディスク");
+  await page.getByRole("textbox", { name: "フォルダー" }).fill(`${config.out}/backups`);
+  await page.locator(".form input[type=password]").first().fill(config.filePassword);
+  if (await page.$("select")) await page.selectOption(".form select >> nth=0", "local");
+  await axe(page, "place of backups");
+  await page.click(".form button.primary");
+  await proveIfAsked(page, "#files");
+  await page.click("text=今すぐバックアップ");
+  await page.waitForSelector("section:has(#files) li.spread", { timeout: 30000 });
+  await axe(page, "backups kept");
+  await shot(page, "77-backups-ja");
+  await api(page, "POST", "/users", { login: "late@example.jp", name: "Late", role: "viewer", password: "harbour-lamp-first-99" });
+  await control("restore");
+  await visit(page, "/settings/backup");
+  if (await page.$("input[name=password]")) {
+    await page.fill("input[name=login]", config.login);
+    await page.fill("input[name=password]", PASSWORD);
+    await page.click("button.primary");
+    await page.waitForSelector(".side");
+    await visit(page, "/settings/backup");
+  }
+  await page.waitForSelector("#hold");
+  const said = await page.textContent("section:has(#hold)");
+  check(/利用者\s*1/.test(said), `what is lost is not said: ${said}`);
+  await axe(page, "held");
+  await shot(page, "78-held-ja");
+  await page.click("section:has(#hold) button.primary");
+  await page.click("dialog button.danger");
+  const own = page.locator("dialog input[autocomplete=current-password]");
+  await Promise.race([page.waitForSelector("#hold", { state: "detached" }), own.waitFor()]);
+  if (await own.count()) {
+    await own.fill(PASSWORD);
+    await page.click("dialog:has(input[autocomplete=current-password]) button.primary");
+  }
+  await page.waitForSelector("#hold", { state: "detached" });
+  check((await api(page, "GET", "/system")).body.hold === null, "still held");
+  await keepState(page.context());
 });
 
 test("a hundred thousand certificates", async () => {

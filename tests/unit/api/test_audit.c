@@ -70,6 +70,36 @@ static void refusals_have_no_after(void **state)
     assert_int_equal(json_type_of(json_get(a, "detail")), JSON_NULL);
 }
 
+static int64_t found(struct api_rig *r, const char *query)
+{
+    struct who local = rig_local();
+    struct answer x =
+        rig_want(r, &local, 200, "GET", arena_printf(r->a, "/audit?limit=9&%s", query), NULL);
+    return (int64_t)json_len(json_get(x.json, "items"));
+}
+
+static void the_list_is_searched(void **state)
+{
+    struct api_rig *r = *state;
+    struct who local = rig_local();
+    (void)rig_group(r, "web");
+    (void)rig_group(r, "mail");
+    (void)rig_want(r, &local, 200, "PATCH", "/groups/mail", "{\"about\":\"x\"}");
+    (void)rig_want(r, &local, 409, "PATCH", "/groups/mail", "{\"about\":\"y\",\"revision\":99}");
+    assert_int_equal(found(r, "x=1"), 4);
+    const struct json *a = last(r);
+    const char *subject = json_str_or(a, "subject", "");
+    assert_string_equal(subject, "group/2");
+    assert_int_equal(found(r, "subject=group/2"), 3);
+    assert_int_equal(found(r, "subject=group"), 0); /* the whole, not a part */
+    assert_int_equal(found(r, "q=GROUP.update"), 2);
+    assert_int_equal(found(r, "q=api.stale"), 1);
+    assert_int_equal(found(r, "q=%25"), 0); /* no wildcard of the asker's */
+    assert_int_equal(found(r, "q=nothing&actions=group.create,cert.create"), 2);
+    assert_int_equal(found(r, "q=nothing&actions=group.creat"), 0);
+    assert_int_equal(found(r, "q=group.update&subject=group/1"), 0);
+}
+
 static void export_lines_and_ranges(void **state)
 {
     struct api_rig *r = *state;
@@ -195,6 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(before_and_after),
         T(refusals_have_no_after),
+        T(the_list_is_searched),
         T(export_lines_and_ranges),
         cmocka_unit_test(csv_is_no_formula),
         T(the_proven_head_shows_a_cut),

@@ -66,8 +66,8 @@ static void files_close(struct files *f)
 }
 
 /* {"pem" or "data": ..., "password": ...} */
-static struct answer take_in(struct files *f, int status, const char *pem, struct str data,
-                             const char *password)
+static struct answer send_file(struct files *f, const char *path, int status, const char *pem,
+                               struct str data, const char *password)
 {
     AUTO(buf) struct buf b = BUF((size_t)4 << 20), b64 = BUF((size_t)4 << 20);
     struct json_writer w = JSON_WRITER(&b);
@@ -81,10 +81,21 @@ static struct answer take_in(struct files *f, int status, const char *pem, struc
     if (password)
         jw_kstr(&w, "password", password);
     jw_end_object(&w);
-    struct answer x = rig_want(&f->r, &f->admin, status, "POST", "/certs/import", text(f, &b));
+    struct answer x = rig_want(&f->r, &f->admin, status, "POST", path, text(f, &b));
     assert_null(strstr(x.text, f->mark));
     assert_null(strstr(x.text, PASSWORD));
     return x;
+}
+
+static struct answer take_in(struct files *f, int status, const char *pem, struct str data,
+                             const char *password)
+{
+    return send_file(f, "/certs/import", status, pem, data, password);
+}
+
+static struct answer look_at(struct files *f, int status, struct str data, const char *password)
+{
+    return send_file(f, "/certs/inspect", status, NULL, data, password);
 }
 
 static void assert_taken(struct files *f, const struct answer *x, const char *format, bool key)
@@ -310,6 +321,38 @@ static void guessing_a_password_is_slowed(void **state)
     files_close(&f);
 }
 
+/* Looking into a file opens it as importing does, keeps nothing, and is no way around the wait. */
+static void a_file_is_looked_into_first(void **state)
+{
+    struct files f;
+    (void)state;
+    files_open(&f);
+    AUTO(buf) struct buf p12 = BUF(65536), p7 = BUF(65536);
+    OK(pkcs12_write(f.key, &f.chain, "a", PASSWORD, &p12, err));
+    OK(pkcs7_write(&f.chain, &p7, err));
+    struct answer x = look_at(&f, 400, buf_str(&p12), NULL);
+    assert_string_equal(rig_error(&x), "crypto.container.password");
+    x = look_at(&f, 200, buf_str(&p12), PASSWORD);
+    assert_string_equal(json_str_or(x.json, "format", ""), "PKCS#12");
+    assert_true(json_bool_or(x.json, "key", false));
+    assert_int_equal(json_len(json_get(x.json, "servers")), 1);
+    assert_int_equal(json_len(json_get(x.json, "chain")), f.chain.n);
+    x = look_at(&f, 200, buf_str(&p7), NULL);
+    assert_string_equal(json_str_or(x.json, "format", ""), "PKCS#7");
+    assert_false(json_bool_or(x.json, "key", true));
+    x = rig_want(&f.r, &f.admin, 200, "GET", "/certs", NULL);
+    assert_int_equal(json_len(json_get(x.json, "items")), 0);
+    for (int i = 0; i < 4; i++) {
+        x = look_at(&f, 400, buf_str(&p12), "wrong wrong wrong");
+        assert_string_equal(rig_error(&x), "crypto.container.wrong");
+    }
+    x = look_at(&f, 503, buf_str(&p12), PASSWORD);
+    assert_string_equal(rig_error(&x), "api.import_wait");
+    x = take_in(&f, 503, NULL, buf_str(&p12), PASSWORD);
+    assert_string_equal(rig_error(&x), "api.import_wait");
+    files_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +361,7 @@ int main(void)
         cmocka_unit_test(every_format_goes_out),
         cmocka_unit_test(keys_go_out_only_to_who_is_proven),
         cmocka_unit_test(the_csr_is_the_newest),
+        cmocka_unit_test(a_file_is_looked_into_first),
         cmocka_unit_test(guessing_a_password_is_slowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,3 +115,13 @@ export function useTitle(title: string): void {
     document.title = title ? `${title} - Inro 印籠` : "Inro 印籠";
   }, [title]);
 }
+
+/** What is typed, once the typing rests: so that not every key asks the server. */
+export function useSettled(text: string): string {
+  const [v, set] = useState(text);
+  useEffect(() => {
+    const timer = setTimeout(() => set(text), 250);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return v;
+}

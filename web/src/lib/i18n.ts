@@ -95,13 +95,22 @@ export function relative(w: When, now = Date.now()): string {
 }
 
 export function duration(secs: number): string {
-  const one = (n: number, k: Key): string => t(k, n);
-  if (secs >= 86400 && secs % 86400 === 0) return one(secs / 86400, "n_days");
-  if (secs >= 3600 && secs % 3600 === 0) return one(secs / 3600, "n_hours");
-  if (secs >= 60 && secs % 60 === 0) return one(secs / 60, "n_minutes");
-  if (secs >= 86400) return one(Math.floor(secs / 86400), "n_days");
-  if (secs >= 3600) return one(Math.floor(secs / 3600), "n_hours");
-  return secs >= 60 ? one(Math.floor(secs / 60), "n_minutes") : one(secs, "n_seconds");
+  const sizes: [number, string][] = [
+    [86400, "day"],
+    [3600, "hour"],
+    [60, "minute"],
+    [1, "second"],
+  ];
+  const whole = sizes.find(([n, u]) => u !== "second" && secs >= n && secs % n === 0);
+  const [n, unit] = whole ?? sizes.find(([k, u]) => secs >= k && u !== "second") ?? [1, "second"];
+  return new Intl.NumberFormat(lang === "ja" ? "ja-JP" : "en-GB", { style: "unit", unit, unitDisplay: "long" }).format(Math.floor(secs / n));
 }
 
 export const number = (n: number): string => n.toLocaleString(lang === "ja" ? "ja-JP" : "en-GB");
+
+/** Bytes as a person says them. */
+export function size(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const k = bytes / 1024;
+  return k < 1024 ? `${k.toFixed(k < 10 ? 1 : 0)} kB` : `${(k / 1024).toFixed(1)} MB`;
+}

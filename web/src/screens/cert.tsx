@@ -482,8 +482,8 @@ function History({ c }: { c: CertDetail }): JSX.Element {
 }
 
 export function Audits({ subject }: { subject: string }): JSX.Element {
-  const a = useGet<Page<Audit>>(`/audit?limit=500&subject=${encodeURIComponent(subject)}`, []);
-  const list = (a.value?.items ?? []).filter((x) => x.subject === subject);
+  const a = useGet<Page<Audit>>(`/audit?limit=100&subject=${encodeURIComponent(subject)}`, []);
+  const list = a.value?.items ?? [];
   return (
     <Panel title={t("audit")} id="audits" side={<A href={`/audit?subject=${encodeURIComponent(subject)}`}>{t("audit_all")}</A>}>
       <Fault error={a.error} />

@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { call, type Binding, type Connector, type Job, type Page, type TypeSchema } from "../lib/api";
-import { duration, getLang, relative, t, type Key } from "../lib/i18n";
+import { duration, getLang, size, relative, t, type Key } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { canOperate, isAdmin } from "../lib/role";
 import { A, go, type Place } from "../lib/router";
@@ -10,7 +10,7 @@ import { Code, Empty, Facts, Fault, Field, Head, Loading, Panel, State, When, fa
 import { ask } from "../ui/dialog";
 import { Fields, applies, faultOf, outgoing, useTypes, type Values } from "../ui/form";
 import { GroupSelect } from "../ui/group";
-import { useJob } from "../ui/job";
+import { JobView, useJob } from "../ui/job";
 import { Table, usePages, type Column } from "../ui/table";
 import { BindDialog } from "./binding";
 
@@ -22,11 +22,14 @@ export interface KindWords {
   add: Key;
   none: Key;
   noneText: Key;
+  /** The screen whose list it stands in, where that is not its own. */
+  home?: string;
 }
 export const kindWords: Record<string, KindWords> = {
   ca: { path: "/cas", base: "/cas", title: "cas", lead: "cas_lead", add: "ca_add", none: "cas_none", noneText: "cas_none_text" },
   target: { path: "/targets", base: "/targets", title: "targets", lead: "targets_lead", add: "target_add", none: "targets_none", noneText: "targets_none_text" },
   notifier: { path: "/notifiers", base: "/notify", title: "notifiers", lead: "notifiers_lead", add: "notifier_add", none: "notifiers_none", noneText: "notifiers_none_text" },
+  backup: { path: "/backup-stores", base: "/backup-stores", title: "backup_stores", lead: "backup_stores_lead", add: "backup_store_add", none: "backup_stores_none", noneText: "backup_stores_none_text", home: "/settings/backup" },
 };
 
 export function ConnectorsScreen({ kind, id, place }: { kind: string; id?: string; place: Place }): JSX.Element {
@@ -94,7 +97,7 @@ function NewConnector({ kind, first }: { kind: string; first: string }): JSX.Ele
   const chosen = types.find((x) => x.id === type) ?? (types.length === 1 ? types[0] : undefined);
   return (
     <>
-      <Head title={t(w.add)} up={[w.base, t(w.title)]} />
+      <Head title={t(w.add)} up={[w.home ?? w.base, t(w.title)]} />
       {!chosen && (
         <div class="choices cards" role="list">
           {types.map((x) => (
@@ -120,7 +123,7 @@ function NewConnector({ kind, first }: { kind: string; first: string }): JSX.Ele
           }
         >
           <p class="lead">{chosen.about}</p>
-          <ConnectorForm kind={kind} type={chosen} done={(c) => go(`${w.base}/${c.id}?check=1`)} cancel={() => go(w.base)} />
+          <ConnectorForm kind={kind} type={chosen} done={(c) => go(`${w.base}/${c.id}?check=1`)} cancel={() => go(w.home ?? w.base)} />
         </Panel>
       )}
     </>
@@ -153,7 +156,7 @@ function ConnectorForm(p: { kind: string; type: TypeSchema; old?: Connector; don
   return (
     <form class="form" onSubmit={(e) => void save(e)}>
       <Field label={t("name")} value={name} onValue={setName} required focus={!p.old} help={t("connector_name_help")} fault={faultOf(error)?.field === "name" ? t("field_at_fault") : null} />
-      {p.kind !== "notifier" && <GroupSelect value={group} set={setGroup} />}
+      {p.kind !== "notifier" && p.kind !== "backup" && <GroupSelect value={group} set={setGroup} />}
       <Fields fields={p.type.fields ?? []} values={values} set={setValues} error={error} editing={!!p.old} />
       <Fault error={error} />
       <div class="actions end">
@@ -180,7 +183,7 @@ function ConnectorScreen({ kind, id }: { kind: string; id: string }): JSX.Elemen
   const type = types.find((x) => x.id === v.type);
   return (
     <>
-      <Head up={[w.base, t(w.title)]} title={v.name} lead={type ? `${type.name} – ${type.about}` : v.type}>
+      <Head up={[w.home ?? w.base, t(w.title)]} title={v.name} lead={type ? `${type.name} – ${type.about}` : v.type}>
         {canOperate() && kind === "target" && <button onClick={() => setBinding(true)}>{t("bind_add")}</button>}
         {isAdmin() && (
           <>
@@ -195,7 +198,7 @@ function ConnectorScreen({ kind, id }: { kind: string; id: string }): JSX.Elemen
                   run: async () => {
                     await call("DELETE", `${w.path}/${v.id}`);
                     toast(t("removed"));
-                    go(w.base);
+                    go(w.home ?? w.base);
                   },
                 })
               }
@@ -225,6 +228,7 @@ function ConnectorScreen({ kind, id }: { kind: string; id: string }): JSX.Elemen
         </Panel>
       )}
       {kind === "ca" && <CaState c={v} />}
+      {kind === "backup" && <BackupFiles c={v} reload={() => void c.reload()} />}
       {kind === "target" && <TargetBindings id={v.id} />}
       {binding && (
         <BindDialog
@@ -339,6 +343,41 @@ function CaState({ c }: { c: Connector }): JSX.Element {
       <p>
         <A href={`/certs?ca=${encodeURIComponent(c.name)}`}>{t("ca_certs")}</A>
       </p>
+    </Panel>
+  );
+}
+
+/** What is kept there, newest first, and when the next one is due. */
+function BackupFiles({ c, reload }: { c: Connector; reload: () => void }): JSX.Element {
+  const [id, setId] = useState<number | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  const [job] = useJob(id, reload);
+  const files = [...((c.state["files"] as { name: string; bytes: number; created: string }[] | undefined) ?? [])].reverse();
+  const next = c.state["next_at"] as string | undefined;
+  return (
+    <Panel
+      title={t("backups_kept")}
+      id="files"
+      side={
+        <button onClick={() => call<{ job: Job }>("POST", `/backup-stores/${c.id}/run`).then((a) => setId(a.job.id), setError)}>{t("backup_run")}</button>
+      }
+    >
+      <Fault error={error} />
+      {job && <JobView job={job} />}
+      <p class="lead">
+        {t("backup_rule", duration(Number(c.settings?.["every"] ?? 0)), Number(c.settings?.["keep"] ?? 0))} {next && <>{t("backup_next")} <When at={next} time /></>}
+      </p>
+      {files.length === 0 && <p class="muted">{t("backups_none")}</p>}
+      <ul class="lines">
+        {files.map((f) => (
+          <li key={f.name} class="spread">
+            <span>
+              <When at={f.created} time /> <span class="mono small">{f.name}</span>
+            </span>
+            <span>{size(f.bytes)}</span>
+          </li>
+        ))}
+      </ul>
     </Panel>
   );
 }

@@ -16,7 +16,7 @@ export function DeploymentsScreen(): JSX.Element {
   useTitle(t("deployments"));
   const list = usePages<Deployment>("/deployments", {}, ["deployment", "job"]);
   const columns: Column<Deployment>[] = [
-    { id: "state", label: t("state"), width: "8.5rem", show: (d) => <State of={d.state} /> },
+    { id: "state", label: t("state"), width: "9.5rem", show: (d) => <State of={d.state} /> },
     {
       id: "what",
       label: t("certificate"),

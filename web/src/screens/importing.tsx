@@ -1,32 +1,67 @@
 // Import by drag and drop: what was recognised, what is missing, and only then the import.
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { call, type Cert, type Schemas } from "../lib/api";
+import { ApiError, call, type Cert, type Schemas } from "../lib/api";
 import { date, t } from "../lib/i18n";
 import { useTitle } from "../lib/hooks";
 import { A, go } from "../lib/router";
 import { ChainPicture } from "../pic/pics";
-import { Fault, Field, Head, Panel, toast } from "../ui/basic";
+import { Fault, errorText, Field, Head, Panel, Select, toast } from "../ui/basic";
 import { GroupSelect } from "../ui/group";
 
 type Seen = Schemas["CertInspected"];
 
-/** Text stays text; one DER certificate becomes PEM. */
-async function readFile(f: File): Promise<string> {
-  const bytes = new Uint8Array(await f.arrayBuffer());
-  if (bytes[0] !== 0x30) return new TextDecoder().decode(bytes);
+/** Asked for, told to be wrong, or told too often. */
+const asksPassword = ["crypto.container.password", "crypto.container.wrong", "api.import_wait"];
+const idOf = (x: unknown): string => (x instanceof ApiError ? x.body.id : "");
+
+function base64(bytes: Uint8Array): string {
   let s = "";
   for (const b of bytes) s += String.fromCharCode(b);
-  const lines = btoa(s).replace(/(.{64})/g, "$1\n");
-  return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
+  return btoa(s);
+}
+
+/** Tag of a DER element and where its content begins. */
+function element(b: Uint8Array, at: number): { tag: number; inside: number } {
+  const length = b[at + 1] ?? 0;
+  return { tag: b[at] ?? 0, inside: at + 2 + (length > 0x80 ? length & 0x7f : 0) };
+}
+
+/** What PEM calls a DER file of this shape; null: a key store, which stays as it is. */
+function pemLabel(b: Uint8Array): string | null {
+  const outer = element(b, 0);
+  const first = element(b, outer.inside);
+  if (outer.tag !== 0x30) return null;
+  if (first.tag === 0x06) return "PKCS7";
+  if (first.tag === 0x30) return element(b, first.inside).tag === 0x06 ? "ENCRYPTED PRIVATE KEY" : "CERTIFICATE";
+  if (first.tag !== 0x02) return null;
+  const version = b[first.inside];
+  if (version === 1) return "EC PRIVATE KEY";
+  if (version !== 0) return null;
+  return element(b, first.inside + 1).tag === 0x30 ? "PRIVATE KEY" : "RSA PRIVATE KEY";
+}
+
+/** Text stays text, DER becomes PEM, so that several files go together; a key store is sent as it is. */
+async function readFile(f: File): Promise<{ pem: string } | { data: string }> {
+  const bytes = new Uint8Array(await f.arrayBuffer());
+  const text = bytes.length > 0 && bytes.subarray(0, 64).every((b) => b >= 0x80 || b >= 0x20 || (b >= 9 && b <= 13));
+  if (text) return { pem: new TextDecoder().decode(bytes) };
+  const label = pemLabel(bytes);
+  if (!label) return { data: base64(bytes) };
+  const lines = base64(bytes).replace(/(.{64})/g, "$1\n").trimEnd();
+  return { pem: `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n` };
 }
 
 export function ImportScreen(): JSX.Element {
   useTitle(t("import_cert"));
   const [pem, setPem] = useState("");
   const [files, setFiles] = useState<string[]>([]);
+  const [data, setData] = useState("");
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
+  const [sent, setSent] = useState(""); // the password the file is being opened with
+  const [tries, setTries] = useState(0);
+  const [pick, setPick] = useState("");
   const [group, setGroup] = useState("");
   const [seen, setSeen] = useState<Seen | null>(null);
   const [error, setError] = useState<unknown>(null);
@@ -34,19 +69,24 @@ export function ImportScreen(): JSX.Element {
   const [busy, setBusy] = useState(false);
   const input = useRef<HTMLInputElement>(null);
   const asked = useRef(0);
+  const file = data ? { data } : { pem };
+  const options = { ...(sent ? { password: sent } : {}), ...(pick ? { pick } : {}) };
   useEffect(() => {
     const mine = ++asked.current;
-    setSeen(null);
     setError(null);
-    if (!pem.trim()) return;
+    if (!pem.trim() && !data) return setSeen(null);
     const timer = setTimeout(() => {
-      call<Seen>("POST", "/certs/inspect", { pem }).then(
+      call<Seen>("POST", "/certs/inspect", { ...file, ...options }).then(
         (x) => mine === asked.current && setSeen(x),
-        (x: unknown) => mine === asked.current && setError(x),
+        (x: unknown) => {
+          if (mine !== asked.current) return;
+          setSeen(null);
+          setError(x);
+        },
       );
     }, 300);
     return () => clearTimeout(timer);
-  }, [pem]);
+  }, [pem, data, sent, tries, pick]);
   const take = async (list: FileList | null | undefined): Promise<void> => {
     if (!list || list.length === 0) return;
     const all = [...list];
@@ -54,15 +94,22 @@ export function ImportScreen(): JSX.Element {
       setError(new Error(t("import_too_big")));
       return;
     }
-    const texts = await Promise.all(all.map(readFile));
+    const read = await Promise.all(all.map(readFile));
+    const store = read.find((x) => "data" in x);
+    if (store && (read.length > 1 || pem.trim() || data)) {
+      setError(new Error(t("import_store_alone")));
+      return;
+    }
     setFiles((f) => [...f, ...all.map((x) => x.name)]);
-    setPem((p) => [p, ...texts].filter((x) => x.trim()).join("\n"));
+    if (store && "data" in store) return setData(store.data);
+    if (data) return setError(new Error(t("import_store_alone")));
+    setPem((p) => [p, ...read.map((x) => ("pem" in x ? x.pem : ""))].filter((x) => x.trim()).join("\n"));
   };
   const run = async (): Promise<void> => {
     setBusy(true);
     setError(null);
     try {
-      const a = await call<{ cert: Cert }>("POST", "/certs/import", { pem, ...(name.trim() ? { name: name.trim() } : {}), ...(password ? { password } : {}), ...(group ? { group } : {}) });
+      const a = await call<{ cert: Cert }>("POST", "/certs/import", { ...file, ...options, ...(password ? { password } : {}), ...(name.trim() ? { name: name.trim() } : {}), ...(group ? { group } : {}) });
       toast(t("imported"));
       go(`/certs/${a.cert.id}`);
     } catch (x) {
@@ -72,9 +119,14 @@ export function ImportScreen(): JSX.Element {
   };
   const clear = (): void => {
     setPem("");
+    setData("");
     setFiles([]);
     setPassword("");
+    setSent("");
+    setPick("");
+    setError(null);
   };
+  const needsPassword = asksPassword.includes(idOf(error));
   return (
     <>
       <Head title={t("import_cert")} up={["/certs", t("certificates")]} lead={t("import_lead")} />
@@ -103,16 +155,49 @@ export function ImportScreen(): JSX.Element {
         <summary>{t("paste_instead")}</summary>
         <Field label={t("pem_text")} value={pem} onValue={setPem} rows={8} mono />
       </details>
-      <Fault error={error} />
+      {needsPassword && !seen ? (
+        <form
+          class="stack"
+          onSubmit={(e) => {
+            e.preventDefault();
+            setSent(password);
+            setTries(tries + 1);
+          }}
+        >
+          <Field label={t("file_password")} value={password} onValue={setPassword} type="password" auto="new-password" focus help={t("file_password_help")} fault={sent && password === sent ? errorText(error) : null} />
+          <div class="actions">
+            <button type="button" onClick={clear}>
+              {t("start_over")}
+            </button>
+            <button class="primary" disabled={!password}>
+              {t("open_file")}
+            </button>
+          </div>
+        </form>
+      ) : (
+        <Fault error={error} />
+      )}
+      {!needsPassword && !seen && error !== null && (
+        <div class="actions">
+          <button onClick={clear}>{t("start_over")}</button>
+        </div>
+      )}
       {seen && (
         <Panel title={t("recognised")} id="seen">
           <ul class="checks">
             <Line ok text={t("seen_leaf", seen.chain[0]?.names[0] ?? seen.chain[0]?.subject ?? "", date(seen.chain[0]?.not_after))} />
             <Line ok={seen.intermediates} text={seen.intermediates ? t("seen_chain", seen.chain.length - 1) : t("seen_no_chain")} />
             <Line ok={seen.key} text={seen.key ? t("seen_key") : t("seen_no_key")} />
+            <Line ok={!seen.weak_container} text={seen.weak_container ? t("seen_weak", seen.format) : t("seen_format", seen.format)} />
+            {seen.unusual.map((x) => (
+              <Line key={x} ok={false} text={x} />
+            ))}
             {seen.unrelated > 0 && <Line ok={false} text={t("seen_unrelated", seen.unrelated)} />}
             {new Date(seen.chain[0]?.not_after ?? 0).getTime() < Date.now() && <Line ok={false} text={t("seen_expired")} />}
           </ul>
+          {seen.servers.length > 1 && (
+            <Select label={t("seen_pick")} value={pick || (seen.servers[0] ?? "")} of={seen.servers.map((x) => [x, x])} onValue={setPick} help={t("seen_pick_help")} />
+          )}
           <ChainPicture items={seen.chain} />
           {seen.known !== null ? (
             <p class="note warn">

@@ -1,12 +1,15 @@
 // バックアップ, the master key, ログ出力: what keeps an installation alive and what support asks for.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { call, download, type Job, type Schemas } from "../lib/api";
-import { t, word } from "../lib/i18n";
+import { call, download, type Audit, type Job, type Page, type Schemas } from "../lib/api";
+import { dateTime, size, t, word, type Key as TextKey } from "../lib/i18n";
+import { isAdmin } from "../lib/role";
+import { A } from "../lib/router";
 import { useGet } from "../lib/hooks";
-import { Code, Facts, Fault, Field, Panel, Select, State, faultText, toast } from "../ui/basic";
+import { Code, Facts, Fault, Field, Panel, Select, State, When, faultText, toast } from "../ui/basic";
 import { ask } from "../ui/dialog";
 import { JobView, useJob } from "../ui/job";
+import { ConnectorTable } from "./connectors";
 
 export function BackupPanel(): JSX.Element {
   const [first, setFirst] = useState("");
@@ -26,6 +29,19 @@ export function BackupPanel(): JSX.Element {
   };
   return (
     <>
+      <HoldPanel />
+      <Panel
+        title={t("backup_stores")}
+        id="stores"
+        side={
+          <A href="/backup-stores/new" class="button">
+            {t("backup_store_add")}
+          </A>
+        }
+      >
+        <p class="lead">{t("backup_stores_lead")}</p>
+        <ConnectorTable kind="backup" />
+      </Panel>
       <Panel title={t("backup")} id="backup">
         <p class="lead">{t("backup_text")}</p>
         <form class="stack" onSubmit={run}>
@@ -39,11 +55,122 @@ export function BackupPanel(): JSX.Element {
           </div>
         </form>
         {job && <JobView job={job} />}
+        <SingleBackups ended={job?.state === "done" ? job.id : 0} />
         <p class="muted small">
           {t("backup_by_command")} <code>inro backup FILE</code> <code>inro restore FILE</code>
         </p>
       </Panel>
       <KeyPanel />
+    </>
+  );
+}
+
+const holds: Record<string, TextKey> = { restored: "hold_restored", beside: "hold_beside", superseded: "hold_superseded" };
+
+/** Above every screen while nothing may be changed; the way to the question for who may answer it. */
+export function HoldBanner(): JSX.Element | null {
+  const s = useGet<Schemas["System"]>("/system", ["system"]);
+  const hold = s.value?.hold;
+  if (!hold) return null;
+  return (
+    <p class="note warn" role="status">
+      {t(holds[hold] ?? "hold_restored")} {isAdmin() && <A href="/settings/backup">{t("hold_see")}</A>}
+    </p>
+  );
+}
+
+interface Restored {
+  backup?: string;
+  lost_last_record?: number;
+  lost?: Record<string, number>;
+  renewed_since?: number;
+}
+
+/** After a restore nothing runs until a person has read what is lost and says that this copy is the one. */
+function HoldPanel(): JSX.Element | null {
+  const s = useGet<Schemas["System"]>("/system", ["system"]);
+  const hold = s.value?.hold;
+  const told = useGet<Page<Audit>>(hold ? "/audit?limit=1&q=system.restore" : null, []);
+  if (!hold) return null;
+  const last = told.value?.items[0];
+  const d = (last?.detail ?? {}) as Restored;
+  const lost = Object.entries(d.lost ?? {});
+  return (
+    <Panel title={t("hold_title")} id="hold">
+      <p class="note warn">{t(holds[hold] ?? "hold_restored")}</p>
+      {last && (
+        <>
+          <Facts
+            rows={[
+              [t("hold_backup_of"), d.backup ? dateTime(d.backup) : ""],
+              [t("hold_when"), <When at={last.at} time />],
+            ]}
+          />
+          {d.lost ? (
+            lost.length > 0 || d.renewed_since ? (
+              <>
+                <p>{t("hold_lost")}</p>
+                <ul class="checks">
+                  {lost.map(([k, n]) => (
+                    <li key={k} class="missing">
+                      {word("lost." + k)} <b>{n}</b>
+                    </li>
+                  ))}
+                  {!!d.renewed_since && <li class="missing">{t("hold_renewed", d.renewed_since)}</li>}
+                </ul>
+              </>
+            ) : (
+              <p>{t("hold_nothing_lost")}</p>
+            )
+          ) : (
+            <p>{t("hold_unknown")}</p>
+          )}
+        </>
+      )}
+      {hold !== "beside" && (
+        <div class="actions">
+          <button
+            class="primary"
+            onClick={() =>
+              ask({
+                title: t("hold_confirm_ask"),
+                body: <p>{t("hold_confirm_what")}</p>,
+                action: t("hold_confirm"),
+                danger: true,
+                run: async () => {
+                  await call("POST", "/system/confirm");
+                  toast(t("saved"));
+                  void s.reload();
+                },
+              })
+            }
+          >
+            {t("hold_confirm")}
+          </button>
+        </div>
+      )}
+    </Panel>
+  );
+}
+
+/** The single backups of the last jobs: they stay in the data directory until somebody takes them away. */
+function SingleBackups({ ended }: { ended: number }): JSX.Element | null {
+  const list = useGet<Page<Job>>(`/jobs?kind=backup&limit=20&state=done${ended ? `&x=${ended}` : ""}`, ["job"]);
+  const files = (list.value?.items ?? []).map((j) => ({ id: j.id, ...(j.progress as { file?: string; bytes?: number; created?: string } | null) })).filter((f) => f.file);
+  if (files.length === 0) return null;
+  return (
+    <>
+      <h3>{t("backups_made")}</h3>
+      <ul class="lines">
+        {files.map((f) => (
+          <li key={f.id} class="spread">
+            <span>
+              <When at={f.created} time /> <span class="mono small">{f.file}</span>
+            </span>
+            <span>{size(f.bytes ?? 0)}</span>
+          </li>
+        ))}
+      </ul>
     </>
   );
 }

@@ -56,7 +56,7 @@ function JobDialog({ id, close }: { id: number; close: () => void }): JSX.Elemen
 function Jobs({ open = false, show }: { open?: boolean; show: (id: number) => void }): JSX.Element {
   const list = usePages<Job>("/jobs", { open, work: true }, ["job"]);
   const columns: Column<Job>[] = [
-    { id: "state", label: t("state"), width: "8.5rem", show: (j) => <State of={j.state} /> },
+    { id: "state", label: t("state"), width: "9.5rem", show: (j) => <State of={j.state} /> },
     {
       id: "what",
       label: t("work"),
@@ -89,7 +89,7 @@ function Jobs({ open = false, show }: { open?: boolean; show: (id: number) => vo
 function OrderList(): JSX.Element {
   const list = usePages<Order>("/orders", {}, ["job", "order"], "before");
   const columns: Column<Order>[] = [
-    { id: "state", label: t("state"), width: "8.5rem", show: (o) => <State of={o.state === "open" ? "ordering" : o.state} /> },
+    { id: "state", label: t("state"), width: "9.5rem", show: (o) => <State of={o.state === "open" ? "ordering" : o.state} /> },
     {
       id: "cert",
       label: t("certificate"),

@@ -5,6 +5,7 @@ import { ApiError, call, get, type Page, type Session, type Schemas } from "../l
 import { getLang, getZone, setLang, setZone, t, word, type Lang } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { getTheme, setTheme, type Theme } from "../lib/theme";
+import { QrCode } from "../pic/pics";
 import { Code, Facts, Fault, Field, Head, Loading, Panel, Select, When, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
 import { ChangePassword } from "./signin";
@@ -147,10 +148,11 @@ function Totp({ session, refresh }: { session: Session; refresh: () => void }): 
         )}
       </div>
       {begun && (
-        <Dialog title={t("totp_begin")} onClose={() => setBegun(null)}>
+        <Dialog title={t("totp")} onClose={() => setBegun(null)}>
           <ol class="will">
             <li>
               {t("totp_step1")}
+              <QrCode text={begun.uri} label={t("totp_qr")} />
               <p class="secret">
                 <Code text={begun.secret} />
               </p>

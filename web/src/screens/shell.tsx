@@ -19,6 +19,7 @@ import { Dashboard } from "./dashboard";
 import { DeploymentScreen, DeploymentsScreen } from "./deployments";
 import { GuideScreen } from "./guide";
 import { ImportScreen } from "./importing";
+import { HoldBanner } from "./keeping";
 import { NotifyScreen } from "./notify";
 import { OrdersScreen } from "./orders";
 import { OrgsScreen } from "./orgs";
@@ -70,6 +71,8 @@ function screen(p: Place, session: Session, onSession: (s: Session) => void, red
       return b ? <EndpointScreen key={b} id={b} /> : <WatchScreen place={p} />;
     case "notify":
       return b ? <ConnectorsScreen key={"notifier" + b} kind="notifier" id={b} place={p} /> : <NotifyScreen place={p} />;
+    case "backup-stores":
+      return <ConnectorsScreen key={"backup" + (b ?? "")} kind="backup" id={b} place={p} />;
     case "cas":
       return <ConnectorsScreen key={"ca" + (b ?? "")} kind="ca" id={b} place={p} />;
     case "orgs":
@@ -172,6 +175,7 @@ export function Shell({ session, onOut, onSession, redraw }: Props): JSX.Element
       </nav>
       {open && <div class="veil" onClick={() => setOpen(false)} />}
       <main id="main" tabIndex={-1} key={getLang()}>
+        <HoldBanner />
         {screen(p, session, onSession, redraw)}
       </main>
       {palette && <Palette commands={commands} close={() => setPalette(false)} />}

@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { ApiError, call, type Page, type Schemas } from "../lib/api";
-import { t, word } from "../lib/i18n";
+import { duration, t, word } from "../lib/i18n";
 import { useGet } from "../lib/hooks";
 import { Code, Empty, Fault, Field, Panel, Select, When, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
@@ -113,7 +113,7 @@ function AddToken({ close, done }: { close: () => void; done: (x: Token) => void
       >
         <Field label={t("name")} value={name} onValue={setName} help={t("token_name_help")} required focus />
         <Select label={t("token_role")} value={role} of={["viewer", "operator", "admin"].map((r) => [r, word("role." + r)])} onValue={setRole} help={word("role_help." + role)} />
-        <Select label={t("token_ends")} value={expires} of={[["30d", t("n_days", 30)], ["90d", t("n_days", 90)], ["365d", t("n_days", 365)]]} onValue={setExpires} />
+        <Select label={t("token_ends")} value={expires} of={[["30d", duration(30 * 86400)], ["90d", duration(90 * 86400)], ["365d", duration(365 * 86400)]]} onValue={setExpires} />
         <Fault error={error} />
         <div class="actions end">
           <button type="button" onClick={close}>

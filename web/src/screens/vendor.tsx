@@ -7,7 +7,7 @@ import { date, number, t, word } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { go, type Place } from "../lib/router";
 import { Code, Empty, Facts, Fault, Field, Head, Loading, Panel, Select, State, Tabs, When, toast } from "../ui/basic";
-import { Dialog } from "../ui/dialog";
+import { Dialog, ask } from "../ui/dialog";
 import { Table, usePages, type Column } from "../ui/table";
 
 type Desk = Schemas["Desk"];
@@ -15,7 +15,8 @@ type Customer = Schemas["DeskCustomer"];
 type Order = Schemas["DeskOrder"];
 type Issued = Schemas["DeskLicence"];
 type Entry = Schemas["DeskEntry"];
-type Tab = "customers" | "orders" | "licences" | "money" | "ledger";
+type Share = Schemas["DeskShare"];
+type Tab = "customers" | "orders" | "licences" | "shares" | "money" | "ledger";
 
 export function VendorScreen({ place }: { place: Place }): JSX.Element {
   useTitle(t("vendor"));
@@ -55,6 +56,7 @@ export function VendorScreen({ place }: { place: Place }): JSX.Element {
           ["customers", t("customers")],
           ["orders", t("vendor_orders")],
           ["licences", t("vendor_licences")],
+          ["shares", t("shares")],
           ["money", t("fees")],
           ["ledger", t("ledger")],
         ]}
@@ -62,6 +64,7 @@ export function VendorScreen({ place }: { place: Place }): JSX.Element {
       {tab === "customers" && <Customers desk={desk.value} />}
       {tab === "orders" && <Orders />}
       {tab === "licences" && <Licences />}
+      {tab === "shares" && <Shares />}
       {tab === "money" && <Money today={desk.value.today} />}
       {tab === "ledger" && <Ledger />}
     </>
@@ -74,6 +77,7 @@ const nameOf = (list: Customer[], id: number): string => list.find((c) => c.id =
 function Customers({ desk }: { desk: Desk }): JSX.Element {
   const list = usePages<Customer>("/vendor/customers", {}, []);
   const [shown, setShown] = useState<Customer | "new" | null>(null);
+  const [leaving, setLeaving] = useState<Customer | null>(null);
   const [link, setLink] = useState<string | null>(null);
   const [error, setError] = useState<unknown>(null);
   const share = async (c: Customer): Promise<void> => {
@@ -102,7 +106,7 @@ function Customers({ desk }: { desk: Desk }): JSX.Element {
     {
       id: "do",
       label: t("actions"),
-      width: "13rem",
+      width: "18rem",
       show: (c) => (
         <>
           <button class="quiet" aria-label={`${t("edit")} ${c.name}`} onClick={() => setShown(c)}>
@@ -111,6 +115,11 @@ function Customers({ desk }: { desk: Desk }): JSX.Element {
           <button class="quiet" aria-label={`${t("share_make")} ${c.name}`} onClick={() => void share(c)}>
             {t("share_make")}
           </button>
+          {c.state === "active" && (
+            <button class="quiet danger-text" aria-label={`${t("customer_cancel")} ${c.name}`} onClick={() => setLeaving(c)}>
+              {t("customer_cancel")}
+            </button>
+          )}
         </>
       ),
     },
@@ -143,6 +152,17 @@ function Customers({ desk }: { desk: Desk }): JSX.Element {
           }}
         />
       )}
+      {leaving && (
+        <CancelDialog
+          customer={leaving}
+          today={desk.today}
+          close={() => setLeaving(null)}
+          done={() => {
+            setLeaving(null);
+            void list.reload();
+          }}
+        />
+      )}
       {link && (
         <Dialog title={t("share_make")} onClose={() => setLink(null)}>
           <p class="note warn">{t("share_once")}</p>
@@ -153,6 +173,91 @@ function Customers({ desk }: { desk: Desk }): JSX.Element {
       )}
     </>
   );
+}
+
+/** 解約: accepted only with both proofs that the customer brings; the server compares them. */
+function CancelDialog({ customer, today, close, done }: { customer: Customer; today: string; close: () => void; done: () => void }): JSX.Element {
+  const [code, setCode] = useState("");
+  const [file, setFile] = useState("");
+  const [on, setOn] = useState(today);
+  const [error, setError] = useState<unknown>(null);
+  const own = code.replace(/\D/g, "") === customer.service_code;
+  return (
+    <Dialog title={t("cancel_title", customer.name)} onClose={close}>
+      <p class="note warn">{t("cancel_what")}</p>
+      <form
+        onSubmit={(e) => {
+          e.preventDefault();
+          setError(null);
+          call<{ ends_on: string }>("POST", "/vendor/cancellations", { service_code: code.replace(/\D/g, ""), file_name: file.trim(), on }).then((a) => {
+            toast(t("cancel_done", date(a.ends_on)));
+            done();
+          }, setError);
+        }}
+      >
+        <Field label={t("service_code")} value={code} onValue={setCode} required focus mono help={t("cancel_code_help")} fault={code.replace(/\D/g, "").length === 12 && !own ? t("cancel_other", customer.name) : null} />
+        <Field label={t("licence_file")} value={file} onValue={setFile} required mono help={t("cancel_file_help")} />
+        <Field label={t("accepted_on")} value={on} onValue={setOn} type="date" required />
+        <Fault error={error} />
+        <div class="actions end">
+          <button type="button" onClick={close}>
+            {t("cancel")}
+          </button>
+          <button class="danger" disabled={!own || !file.trim()}>
+            {t("cancel_accept")}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+function Shares(): JSX.Element {
+  const list = usePages<Share>("/vendor/shares", {}, []);
+  const customers = useCustomers();
+  const columns: Column<Share>[] = [
+    {
+      id: "who",
+      label: t("customers"),
+      head: true,
+      show: (s) => (
+        <div class="two">
+          <span>{nameOf(customers, s.customer)}</span>
+          <span class="muted small">{t("share_hits", s.hits)}</span>
+        </div>
+      ),
+    },
+    { id: "state", label: t("state"), width: "8rem", level: 2, show: (s) => <State of={s.expired ? "expired" : "active"} /> },
+    { id: "ends", label: t("expires"), width: "12rem", show: (s) => <When at={s.expires} stack /> },
+    { id: "hit", label: t("share_last"), width: "12rem", level: 3, show: (s) => <When at={s.last_hit} stack /> },
+    {
+      id: "do",
+      label: t("actions"),
+      width: "8rem",
+      show: (s) => (
+        <button
+          class="quiet danger-text"
+          aria-label={`${t("share_end")} #${s.id}`}
+          onClick={() =>
+            ask({
+              title: t("share_end_ask", nameOf(customers, s.customer)),
+              body: <p>{t("share_end_what")}</p>,
+              action: t("share_end"),
+              danger: true,
+              run: async () => {
+                await call("DELETE", `/vendor/shares/${s.id}`);
+                toast(t("removed"));
+                void list.reload();
+              },
+            })
+          }
+        >
+          {t("share_end")}
+        </button>
+      ),
+    },
+  ];
+  return <Table label={t("shares")} {...list} retry={() => void list.reload()} columns={columns} empty={<Empty title={t("shares_none")}>{t("shares_none_text")}</Empty>} />;
 }
 
 function CustomerDialog({ old, close, done }: { old?: Customer; close: () => void; done: () => void }): JSX.Element {

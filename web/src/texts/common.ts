@@ -130,10 +130,6 @@ export const common = {
   secret_change: ["Change", "変更"],
   secret_help: ["Kept sealed; it is never shown again.", "暗号化して保管し、再表示はしません。"],
   not_set: ["not set", "未設定"],
-  n_days: ["{0} days", "{0} 日"],
-  n_hours: ["{0} hours", "{0} 時間"],
-  n_minutes: ["{0} minutes", "{0} 分"],
-  n_seconds: ["{0} seconds", "{0} 秒"],
 
   net_error: ["The server cannot be reached.", "サーバーに接続できません。"],
   hint_403: ["Your role or group does not allow this. An administrator can do it or change your role.", "権限またはグループにより許可されていません。管理者に依頼してください。"],

@@ -3,6 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call, follow, jobEnded, type Job } from "../lib/api";
 import { dateTime, pair, t, word, type Key } from "../lib/i18n";
+import { display } from "../lib/idn";
 import { A } from "../lib/router";
 import { Steps } from "../pic/pics";
 import { Code, Fault, State, faultText, toast } from "./basic";
@@ -125,6 +126,6 @@ export function subjectLink(subject: string | null | undefined): string | null {
 
 export function Subject({ of, name }: { of: string | null; name?: string | null }): JSX.Element {
   const href = subjectLink(of);
-  const text = name ?? (of ? of.replace(/^([a-z_]+)\/?/, (whole: string, k: string) => (word("kind." + k) === "kind." + k ? whole : word("kind." + k))) : "–");
+  const text = name ? display(name) : (of ? of.replace(/^([a-z_]+)\/?/, (whole: string, k: string) => (word("kind." + k) === "kind." + k ? whole : word("kind." + k))) : "–");
   return href ? <A href={href}>{text}</A> : <span>{text}</span>;
 }
