@@ -129,7 +129,7 @@ static long run_short_of_memory(long n, bool ever)
     mem_fail_after(0, false);
     assert_true(rig_quiet(&r, 15));
     long calls = mem_count() - before;
-    for (int i = 0; i < 5 && rig_cert(&r).current_id == 0; i++) {
+    for (int i = 0; i < 20 && rig_cert(&r).current_id == 0; i++) {
         retry_all(&r, e);
         assert_true(rig_quiet(&r, 15));
     }
