@@ -1,14 +1,17 @@
 """Runs the scenarios. A module of this folder takes part by having TESTS, a list of functions; each
 is called with a Box (below) and fails by raising. Every test has a folder and a Rig of its own.
 
-usage: run.py --inro PATH --out DIR [--only NAME]... [--long] [--seed N] [--list]
+usage: run.py --inro PATH --out DIR [--only NAME]... [--jobs N] [--long] [--seed N] [--list]
   --only NAME  a module, a test, or module.test; may be repeated
+  --jobs N     tests at once, each in a process of its own (3: they mostly wait)
   --long       every point of a kill loop instead of a sample (hours)
 """
 import argparse
 import importlib
+import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -77,11 +80,23 @@ def run_one(name, fn, o):
     return "ok"
 
 
+def prepare(tests, options):
+    """In each process: told to end, it still stops what it started."""
+    global TESTS, OPTIONS
+    TESTS, OPTIONS = tests, options
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+def run_nth(i):
+    return run_one(*TESTS[i], OPTIONS)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--inro", required=True)
     p.add_argument("--out", required=True)
     p.add_argument("--only", action="append", default=[])
+    p.add_argument("--jobs", type=int, default=3)
     p.add_argument("--long", action="store_true")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--list", action="store_true")
@@ -91,7 +106,10 @@ def main():
         print("\n".join(name for name, _ in tests))
         return 0
     shutil.rmtree(o.out, ignore_errors=True)
-    results = [run_one(name, fn, o) for name, fn in tests]
+    os.makedirs(o.out, mode=0o700)
+    # Forked after the modules are read; the last modules hold the longest tests and go first.
+    with multiprocessing.get_context("fork").Pool(o.jobs, prepare, (tests, o), maxtasksperchild=1) as pool:
+        results = list(pool.imap_unordered(run_nth, reversed(range(len(tests))), chunksize=1))
     skipped = results.count("skipped")
     if skipped:
         print(f"{skipped} skipped", flush=True)
