@@ -35,6 +35,9 @@ struct row {
 static const struct msg bad_memory = {"app.config.memory", "out of memory", "メモリ不足です"};
 static const struct msg bad_path = {"app.config.path", "must be an absolute path",
                                     "絶対パスで指定してください"};
+static const struct msg bad_data = {
+    "app.config.data", "must be a shorter path: the local socket below it has at most 107 bytes",
+    "もっと短いパスにしてください（ローカルソケットのパスは 107 バイトまでです）"};
 static const struct msg bad_listen = {
     "app.config.listen", "must be ADDRESS:PORT with a port from 1 to 65535, such as 127.0.0.1:8443",
     "ADDRESS:PORT の形で、ポートは 1〜65535 です(例 127.0.0.1:8443)"};
@@ -95,13 +98,17 @@ static bool has_password(const char *url)
     return (at && colon && colon < at) || strstr(from, "password=");
 }
 
+/* The path of the local socket below it is limited by the system (sun_path, 108 bytes). */
+enum { DATA_MAX = 107 - sizeof "/run/inro.sock" + 1 };
+
 static const struct msg *set_data(struct loader *l, const char *v)
 {
-    if (v[0] == '/')
-        return keep(l, v, &l->c->data);
-    AUTO(mem) char *cwd = getcwd(NULL, 0);
-    l->c->data = cwd ? arena_printf(l->a, "%s/%s", cwd, v) : NULL;
-    return l->c->data ? NULL : &bad_memory;
+    AUTO(mem) char *cwd = v[0] == '/' ? NULL : getcwd(NULL, 0);
+    const char *path = cwd ? arena_printf(l->a, "%s/%s", cwd, v) : arena_strdup(l->a, v);
+    if (!path || (v[0] != '/' && !cwd))
+        return &bad_memory;
+    l->c->data = path;
+    return strlen(path) <= DATA_MAX ? NULL : &bad_data;
 }
 
 static const struct msg *set_database(struct loader *l, const char *v)

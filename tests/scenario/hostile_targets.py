@@ -146,7 +146,7 @@ def files_in_the_way(box):
         paths = b.place(f"full-{how}")
         b.target(f"full-{how}", via, paths)
         full.fill()
-        checks.append((f"full {how}", lambda n=f"full-{how}", p=paths: refused(b, n, ("internal", "remote"), "tls", "tls", untouched(*p))))
+        checks.append((f"full {how}", lambda n=f"full-{how}", p=paths: refused(b, n, ("full", "internal", "remote"), "tls", "tls", untouched(*p))))
         crt, key = b.place(f"owner-{how}")
         b.target(f"owner-{how}", via, (crt, key))
         os.chown(key, 12345, 54321)

@@ -58,9 +58,10 @@ def chosen(only):
     return found
 
 
-def run_one(name, fn, o):
+def run_one(name, fn, o, n):
     """'ok', 'skipped' or 'FAILED'."""
-    folder = os.path.abspath(f"{o.out}/{name}")
+    # Short: the daemon's local socket below it has a path of at most 107 bytes.
+    folder = os.path.abspath(f"{o.out}/{n:02}-{fn.__name__[:12]}")
     os.makedirs(folder, mode=0o700)
     begin = time.monotonic()
     try:
@@ -88,7 +89,7 @@ def prepare(tests, options):
 
 
 def run_nth(i):
-    return run_one(*TESTS[i], OPTIONS)
+    return run_one(*TESTS[i], OPTIONS, i)
 
 
 def main():
