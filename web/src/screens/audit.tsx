@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { call, download, get, query, type Audit, type Page } from "../lib/api";
-import { getLang, number, t } from "../lib/i18n";
+import { getLang, number, t, word } from "../lib/i18n";
 import { useSettled, useTitle } from "../lib/hooks";
 import { A, go, type Place } from "../lib/router";
 import { Empty, Fault, Head, When } from "../ui/basic";
@@ -29,7 +29,9 @@ function useActions(): { name: (id: string) => string; matching: (text: string) 
       },
     );
   }, []);
-  const name = (id: string): string => names.get(id)?.[getLang() === "ja" ? 1 : 0] || id;
+  // What jobs and the command line record is no route: it has a word of ours.
+  const own = (id: string): string => (word("done." + id) === "done." + id ? id : word("done." + id));
+  const name = (id: string): string => names.get(id)?.[getLang() === "ja" ? 1 : 0] || own(id);
   // The log keeps the ids; a person searches for what the screen calls them.
   const matching = (text: string): string =>
     [...names.keys()]

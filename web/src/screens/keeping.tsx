@@ -55,7 +55,7 @@ export function BackupPanel(): JSX.Element {
           </div>
         </form>
         {job && <JobView job={job} />}
-        <SingleBackups ended={job?.state === "done" ? job.id : 0} />
+        <LastBackups ended={job?.state === "done" ? job.id : 0} />
         <p class="muted small">
           {t("backup_by_command")} <code>inro backup FILE</code> <code>inro restore FILE</code>
         </p>
@@ -153,8 +153,8 @@ function HoldPanel(): JSX.Element | null {
   );
 }
 
-/** The single backups of the last jobs: they stay in the data directory until somebody takes them away. */
-function SingleBackups({ ended }: { ended: number }): JSX.Element | null {
+/** The backups of the last jobs, single ones and scheduled ones. */
+function LastBackups({ ended }: { ended: number }): JSX.Element | null {
   const list = useGet<Page<Job>>(`/jobs?kind=backup&limit=20&state=done${ended ? `&x=${ended}` : ""}`, ["job"]);
   const files = (list.value?.items ?? []).map((j) => ({ id: j.id, ...(j.progress as { file?: string; bytes?: number; created?: string } | null) })).filter((f) => f.file);
   if (files.length === 0) return null;
