@@ -109,6 +109,7 @@ int cli_conn_job(struct cli *c, struct err *err)
     if (c->json)
         cli_json(job ? job : j);
     else if (job && status == 0)
-        (void)printf("%s\n", json_str_or(job, "progress.seen", "OK"));
+        (void)printf("%s\n",
+                     json_str_or(job, cli_ja(c) ? "progress.seen.ja" : "progress.seen.en", "OK"));
     return status;
 }

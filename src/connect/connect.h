@@ -27,9 +27,9 @@ struct conn_head {
     unsigned caps;
     const struct field *fields; /* M may be just FIELD_END */
     size_t settings_size;       /* M */
-    /* M The 接続テスト button: cheap, no side effect. On success ret_seen (may stay NULL) is a text
-     * about what was found, in the arena. */
-    enum rc (*check)(struct ctx *ctx, const void *settings, const char **ret_seen, struct err *err);
+    /* M The 接続テスト button: cheap, no side effect. On success ret_seen (may stay empty) says in
+     * both languages what was found (ctx_seen). */
+    enum rc (*check)(struct ctx *ctx, const void *settings, struct l10n *ret_seen, struct err *err);
     /* What the table cannot say: asked when settings are saved. No network. Optional. */
     enum rc (*fit)(const void *settings, struct err *err);
 };

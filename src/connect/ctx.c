@@ -42,3 +42,16 @@ enum rc ctx_secret(struct ctx *ctx, const char *field, struct secret_ref ref,
     return vault_release(ctx->vault, VAULT_SETTING, place, ref.sealed, &ctx->grant, out_secret,
                          err);
 }
+
+enum rc ctx_seen(const struct ctx *ctx, struct l10n *ret, const struct msg *m,
+                 const char *const *args, struct err *err)
+{
+    char en[1024], ja[1024];
+    msg_render(m, "en", args, en, sizeof en);
+    msg_render(m, "ja", args, ja, sizeof ja);
+    struct l10n l = {arena_strdup(ctx->arena, en), arena_strdup(ctx->arena, ja)};
+    if (!l.en || !l.ja)
+        return NOMEM(err);
+    *ret = l;
+    return RC_OK;
+}

@@ -74,6 +74,11 @@ struct ctx {
          ? (ctx)->activity((ctx), (m), (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})     \
          : (void)0)
 
+/* What a check found, in both languages: return SEEN(ctx, ret_seen, err, MSG(...), args...). */
+MUST enum rc ctx_seen(const struct ctx *ctx, struct l10n *ret, const struct msg *m,
+                      const char *const *args, struct err *err);
+#define SEEN(ctx, ret, err, m, ...)                                                                \
+    ctx_seen((ctx), (ret), (m), (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL}, (err))
 /* Fails with RC_CANCELLED or RC_TIMEOUT when asked to stop or late. */
 MUST enum rc ctx_alive(const struct ctx *ctx, struct err *err);
 /* return field_fault(err, "host", FAIL(...)); names the setting at fault. */

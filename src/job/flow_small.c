@@ -7,7 +7,7 @@ static enum rc check(struct run *r, struct step_out *out, struct err *err)
 {
     struct conn c;
     struct ctx ctx;
-    const char *seen = NULL;
+    struct l10n seen = {NULL, NULL};
     out->done = true; /* a person waits for the answer: it is not tried again */
     AUTO(db) struct db *db = NULL;
     TRY(store_read(r->e->o.store, &db, err));
@@ -18,7 +18,11 @@ static enum rc check(struct run *r, struct step_out *out, struct err *err)
     AUTO(buf) struct buf b = BUF(256 * 1024);
     struct json_writer w = JSON_WRITER(&b);
     jw_object(&w);
-    jw_kstr(&w, "seen", seen);
+    jw_key(&w, "seen");
+    jw_object(&w);
+    jw_kstr(&w, "en", seen.en);
+    jw_kstr(&w, "ja", seen.ja);
+    jw_end_object(&w);
     jw_end_object(&w);
     TRY(buf_ok(&b, err));
     out->progress = arena_strdup(r->a, buf_cstr(&b));

@@ -276,7 +276,7 @@ static void test_issue_and_revoke(void **state)
     ctx.answer_put = put;
     ctx.egress = &policy;
     const void *set = settings_make(a);
-    const char *seen = NULL;
+    struct l10n seen = {NULL, NULL};
     if (ca_acme.head.check(&ctx, set, &seen, &err) != RC_OK)
         fail_msg("%s", err.en);
     if (ca_acme.setup(&ctx, set, NULL, &err) != RC_OK)

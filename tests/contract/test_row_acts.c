@@ -102,7 +102,11 @@ struct scene {
 
 static enum rc act_check(struct scene *s, struct err *err)
 {
-    return s->head->check(&s->ctx, s->settings, &s->said, err);
+    struct l10n seen = {NULL, NULL};
+    enum rc rc = s->head->check(&s->ctx, s->settings, &seen, err);
+    if (seen.en)
+        s->said = arena_printf(s->ctx.arena, "%s %s", seen.en, seen.ja);
+    return rc;
 }
 
 static enum rc act_setup(struct scene *s, struct err *err)

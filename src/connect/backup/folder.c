@@ -47,7 +47,7 @@ static enum rc is_folder(struct host *h, const char *folder, struct err *err)
                                         folder));
 }
 
-static enum rc check(struct ctx *ctx, const void *settings, const char **ret_seen, struct err *err)
+static enum rc check(struct ctx *ctx, const void *settings, struct l10n *ret_seen, struct err *err)
 {
     const struct backup_settings *s = settings;
     struct host *h __attribute__((cleanup(host_cleanup))) = NULL;
@@ -59,8 +59,8 @@ static enum rc check(struct ctx *ctx, const void *settings, const char **ret_see
     TRY(h->ops->unlink(h, probe, err));
     TRY(h->ops->write_new(h, probe, STR("inro\n"), 0600, -1, -1, err));
     TRY(h->ops->unlink(h, probe, err));
-    *ret_seen = arena_printf(ctx->arena, "%s can be written", s->folder);
-    return *ret_seen ? RC_OK : NOMEM(err);
+    return SEEN(ctx, ret_seen, err,
+                MSG("backup.writable", "{0} can be written", "{0} に書き込めます"), s->folder);
 }
 
 static enum rc put(struct ctx *ctx, const struct backup_settings *s, const char *file,

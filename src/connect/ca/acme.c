@@ -55,7 +55,7 @@ static const struct field fields[] = {
 };
 #undef S
 
-static enum rc check(struct ctx *ctx, const void *settings, const char **ret_seen, struct err *err)
+static enum rc check(struct ctx *ctx, const void *settings, struct l10n *ret_seen, struct err *err)
 {
     const struct acme_settings *s = settings;
     struct acme a;
@@ -77,10 +77,18 @@ static enum rc check(struct ctx *ctx, const void *settings, const char **ret_see
                                     "認証局にプロファイル {0} がありません"),
                                 s->profile));
     }
-    *ret_seen = arena_printf(
-        ctx->arena, "ACME directory at %s; renewal information: %s; profiles: %s", a.base.host,
-        a.dir.renewal_info ? "yes" : "no", a.dir.has_profiles ? "yes" : "no");
-    return *ret_seen ? RC_OK : NOMEM(err);
+    bool ari = a.dir.renewal_info, profiles = a.dir.has_profiles;
+    return SEEN(ctx, ret_seen, err,
+                ari && profiles
+                    ? MSG("acme.seen_all",
+                          "ACME directory at {0}, with renewal information and profiles",
+                          "{0} の ACME ディレクトリ（更新情報とプロファイルに対応）")
+                : ari      ? MSG("acme.seen_ari", "ACME directory at {0}, with renewal information",
+                                 "{0} の ACME ディレクトリ（更新情報に対応）")
+                : profiles ? MSG("acme.seen_profiles", "ACME directory at {0}, with profiles",
+                                 "{0} の ACME ディレクトリ（プロファイルに対応）")
+                           : MSG("acme.seen", "ACME directory at {0}", "{0} の ACME ディレクトリ"),
+                a.base.host);
 }
 
 static enum rc setup(struct ctx *ctx, const void *settings, const struct json *state,

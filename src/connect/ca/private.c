@@ -55,14 +55,15 @@ static void authority_cleanup(struct authority *x)
     buf_free(&x->der);
 }
 
-static enum rc check(struct ctx *ctx, const void *settings, const char **ret_seen, struct err *err)
+static enum rc check(struct ctx *ctx, const void *settings, struct l10n *ret_seen, struct err *err)
 {
     (void)settings;
     TRY(ctx_alive(ctx, err));
     TRY(vault_ping(ctx->vault, err));
-    *ret_seen = arena_strdup(ctx->arena, "the vault answers; root and intermediate are made at the "
-                                         "first use");
-    return *ret_seen ? RC_OK : NOMEM(err);
+    return SEEN(
+        ctx, ret_seen, err,
+        MSG("private.seen", "the vault answers; root and intermediate are made at the first order",
+            "鍵保管プロセスは動作しています。ルートと中間証明書は最初の申請時に作成されます"));
 }
 
 static enum rc make_key(struct ctx *ctx, const struct private_settings *s, const char *field,

@@ -10,12 +10,13 @@ struct http01 {
 
 static const struct field fields[] = {FIELD_END};
 
-static enum rc check(struct ctx *ctx, const void *settings, const char **ret_seen, struct err *err)
+static enum rc check(struct ctx *ctx, const void *settings, struct l10n *ret_seen, struct err *err)
 {
     (void)settings;
     TRY(ctx_alive(ctx, err));
-    *ret_seen = arena_strdup(ctx->arena, "answers are served by this server's HTTP listener");
-    return *ret_seen ? RC_OK : NOMEM(err);
+    return SEEN(ctx, ret_seen, err,
+                MSG("http01.seen", "answers are served by this server's HTTP listener",
+                    "本サーバーの HTTP リスナーが応答します"));
 }
 
 static enum rc present(struct ctx *ctx, const void *settings, const struct proof *p,

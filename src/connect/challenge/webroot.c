@@ -90,14 +90,14 @@ static enum rc look(struct host *h, const char *path, const char *value, bool *r
     return RC_OK;
 }
 
-static enum rc check(struct ctx *ctx, const void *settings, const char **ret_seen, struct err *err)
+static enum rc check(struct ctx *ctx, const void *settings, struct l10n *ret_seen, struct err *err)
 {
     const struct webroot *s = settings;
     AUTO(host) struct host *h = NULL;
     TRY(host_open(ctx, &s->host, &h, err));
     TRY(root_check(h, s->directory, err));
-    *ret_seen = arena_printf(ctx->arena, "%s is there", s->directory);
-    return *ret_seen ? RC_OK : NOMEM(err);
+    return SEEN(ctx, ret_seen, err, MSG("webroot.seen", "{0} is there", "{0} があります"),
+                s->directory);
 }
 
 static enum rc present(struct ctx *ctx, const void *settings, const struct proof *p,

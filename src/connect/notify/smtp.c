@@ -222,7 +222,7 @@ static enum rc mail_send(struct ctx *ctx, const void *settings, const struct not
 }
 
 /* Reaches the server's name and address; a mail is only sent by the test notice. */
-static enum rc check(struct ctx *ctx, const void *settings, const char **ret_seen, struct err *err)
+static enum rc check(struct ctx *ctx, const void *settings, struct l10n *ret_seen, struct err *err)
 {
     const struct smtp_settings *s = settings;
     TRY(ctx_alive(ctx, err));
@@ -233,10 +233,10 @@ static enum rc check(struct ctx *ctx, const void *settings, const char **ret_see
     size_t n;
     TRY(egress_resolve(ctx->egress, s->host, (int)s->port, ctx->deadline, ctx->arena, &addrs, &n,
                        err));
-    *ret_seen =
-        arena_printf(ctx->arena, "%s resolves to %s; send a test notice to try the delivery",
-                     s->host, addrs[0].text);
-    return *ret_seen ? RC_OK : NOMEM(err);
+    return SEEN(ctx, ret_seen, err,
+                MSG("smtp.seen", "{0} resolves to {1}; send a test notice to try the delivery",
+                    "{0} のアドレスは {1} です。テスト通知を送信して配信を確認してください"),
+                s->host, addrs[0].text);
 }
 
 static const char *lang_of(const void *settings)

@@ -231,6 +231,8 @@ enum rc fd_run(struct filedeploy *d, bool reload, struct err *err)
     const char *line = reload ? d->set->reload_command : d->set->test_command;
     if (!text)
         return NOMEM(err);
+    if (words.n == 0)
+        text = "-";
     if (reload)
         return FAIL(err, RC_REMOTE, BLAME_REMOTE,
                     MSG("files.reload", "the reload command \"{0}\" failed with status {1}: {2}",
@@ -242,17 +244,19 @@ enum rc fd_run(struct filedeploy *d, bool reload, struct err *err)
                 line, NUM(status), text);
 }
 
-enum rc filedeploy_check(struct ctx *ctx, const void *settings, const char **ret_seen,
+enum rc filedeploy_check(struct ctx *ctx, const void *settings, struct l10n *ret_seen,
                          struct err *err)
 {
     AUTO(filedeploy) struct filedeploy d = {.ctx = ctx, .set = settings};
     TRY(host_open(ctx, &d.set->host, &d.host, err));
     TRY(fd_run(&d, false, err));
-    bool tested = d.set->test_command && *d.set->test_command;
-    *ret_seen = tested
-                    ? arena_printf(ctx->arena, "connected; \"%s\" succeeded", d.set->test_command)
-                    : arena_strdup(ctx->arena, "connected");
-    return *ret_seen ? RC_OK : NOMEM(err);
+    const char *test = d.set->test_command;
+    if (!test || !*test)
+        return SEEN(ctx, ret_seen, err, MSG("files.connected", "connected", "接続できました"));
+    return SEEN(
+        ctx, ret_seen, err,
+        MSG("files.tested", "connected; \"{0}\" succeeded", "接続でき、「{0}」が成功しました"),
+        test);
 }
 
 static void plan_file(const struct fd_file *f, struct arena *a, struct plan_line *ret)

@@ -62,7 +62,7 @@ extern const struct field_choice file_cert_modes[], file_key_modes[];
                             "空欄の場合は証明書の最初の名前です。"},                               \
                    .example = "www.example.jp")
 
-MUST enum rc filedeploy_check(struct ctx *ctx, const void *settings, const char **ret_seen,
+MUST enum rc filedeploy_check(struct ctx *ctx, const void *settings, struct l10n *ret_seen,
                               struct err *err);
 MUST enum rc filedeploy_plan(struct ctx *ctx, const void *settings, const void *place,
                              const struct bundle *b, struct plan *ret, struct err *err);

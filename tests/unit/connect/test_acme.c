@@ -528,9 +528,10 @@ static void test_revoke_twice_and_check(void **state)
     begin(&r);
     assert_int_equal(ca_acme.revoke(&r.ctx, r.set, r.account, STR("\x30\x00"), 4, &r.err), RC_OK);
     assert_string_equal(ca.payload, "{\"certificate\":\"MAA\",\"reason\":4}");
-    const char *seen = NULL;
+    struct l10n seen = {NULL, NULL};
     assert_int_equal(ca_acme.head.check(&r.ctx, r.set, &seen, &r.err), RC_OK);
-    assert_non_null(strstr(seen, "ca.test"));
+    assert_non_null(strstr(seen.en, "ca.test"));
+    assert_non_null(strstr(seen.ja, "ca.test"));
     ca.override_path = "/dir";
     ca.override_status = 200;
     ca.override_body = "{\"hello\":1}";

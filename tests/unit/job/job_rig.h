@@ -47,10 +47,10 @@ static struct world {
 } world = {.lock = PTHREAD_MUTEX_INITIALIZER, .apply_fails_at = -1, .verify_fails_at = -1};
 
 static char none_settings;
-static enum rc fake_check(struct ctx *ctx, const void *s, const char **seen, struct err *err)
+static enum rc fake_check(struct ctx *ctx, const void *s, struct l10n *seen, struct err *err)
 {
     (void)ctx, (void)s, (void)err;
-    *seen = "here";
+    *seen = (struct l10n){"here", "ここ"};
     return RC_OK;
 }
 static const struct field no_fields[] = {FIELD_END};

@@ -1,8 +1,8 @@
 // CA accounts, targets and notifiers: one set of screens for the three, forms from the field tables.
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { call, type Binding, type Connector, type Job, type Page, type TypeSchema } from "../lib/api";
-import { duration, getLang, size, relative, t, type Key } from "../lib/i18n";
+import { call, type Binding, type Connector, type Job, type Message, type Page, type TypeSchema } from "../lib/api";
+import { duration, getLang, pair, size, relative, t, type Key } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { canOperate, isAdmin } from "../lib/role";
 import { A, go, type Place } from "../lib/router";
@@ -286,7 +286,7 @@ function CheckPanel({ kind, c }: { kind: string; c: Connector }): JSX.Element {
       void run("check");
     }
   }, []);
-  const p = job?.progress as { seen?: string; reply?: string } | null | undefined;
+  const p = job?.progress as { seen?: Message; reply?: string } | null | undefined;
   const busy = job !== null && (job.state === "ready" || job.state === "running") && !job.error;
   return (
     <Panel
@@ -315,7 +315,7 @@ function CheckPanel({ kind, c }: { kind: string; c: Connector }): JSX.Element {
         )}
         {job?.state === "done" && (
           <p>
-            <State of="done" /> {what === "test" ? t("test_sent") : t("check_ok")} <span class="mono small">{p?.seen ?? p?.reply ?? ""}</span>
+            <State of="done" /> {what === "test" ? t("test_sent") : t("check_ok")} <span class="small">{pair(p?.seen) || (p?.reply ?? "")}</span>
           </p>
         )}
         {job?.error && job.state !== "done" && (
