@@ -156,8 +156,7 @@ static enum rc run_deployments(struct request *r, struct err *err)
     struct cert c = {0};
     struct deployment_list list;
     int64_t before, limit;
-    TRY(r_query_int(r, "after", 0, INT64_MAX, 0, &before, err));
-    TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
+    TRY(r_page(r, &before, &limit, err));
     if (cert)
         TRY(find_cert(r, cert, &c, err));
     TRY(db_deployment_list(r->db, c.id, before, (int)limit, r->a, &list, err));

@@ -89,6 +89,12 @@ static enum rc flat_part(struct request *r, const struct json *body, struct json
 
 enum { BODY_MAX = 4 << 20 }; /* the largest is a file to import, as base64 */
 
+enum rc r_page(struct request *r, int64_t *ret_after, int64_t *ret_limit, struct err *err)
+{
+    TRY(r_query_int(r, "after", 0, INT64_MAX, 0, ret_after, err));
+    return r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, ret_limit, err);
+}
+
 enum rc r_body(struct request *r, struct err *err)
 {
     const struct route *t = r->route;

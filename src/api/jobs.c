@@ -18,8 +18,7 @@ static enum rc run_list(struct request *r, struct err *err)
 {
     struct job_list list;
     int64_t before, limit;
-    TRY(r_query_int(r, "after", 0, INT64_MAX, 0, &before, err));
-    TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
+    TRY(r_page(r, &before, &limit, err));
     struct job_filter f = {.kind = r_query(r, "kind"),
                            .subject = r_query(r, "subject"),
                            .only_open = query_true(r, "open"),
@@ -115,8 +114,7 @@ static enum rc run_orders(struct request *r, struct err *err)
 {
     struct order_list list;
     int64_t after, limit;
-    TRY(r_query_int(r, "after", 0, INT64_MAX, 0, &after, err));
-    TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
+    TRY(r_page(r, &after, &limit, err));
     if (r_query(r, "before")) {
         int64_t before;
         TRY(r_query_int(r, "before", 0, INT64_MAX, 0, &before, err));
@@ -168,8 +166,7 @@ static enum rc run_deliveries(struct request *r, struct err *err)
     struct delivery_list list;
     int64_t before, limit, last = 0;
     bool notices = r->route->arg != NULL;
-    TRY(r_query_int(r, "after", 0, INT64_MAX, 0, &before, err));
-    TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
+    TRY(r_page(r, &before, &limit, err));
     TRY(db_delivery_list(r->db, before, (int)limit, r->a, &list, err));
     jw_object(&r->w);
     jw_key(&r->w, "items");

@@ -90,8 +90,7 @@ static enum rc run_list(struct request *r, struct err *err)
 {
     struct organisation_list list;
     int64_t after, limit;
-    TRY(r_query_int(r, "after", 0, INT64_MAX, 0, &after, err));
-    TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
+    TRY(r_page(r, &after, &limit, err));
     TRY(db_organisation_list(r->db, after, (int)limit, r->a, &list, err));
     jw_object(&r->w);
     jw_key(&r->w, "items");

@@ -195,6 +195,8 @@ const char *r_header(const struct request *r, const char *name);
 const char *r_query(const struct request *r, const char *name);
 MUST enum rc r_query_int(const struct request *r, const char *name, int64_t min, int64_t max,
                          int64_t dflt, int64_t *ret, struct err *err);
+/* The page asked for: after=ID (0 = the first page) and limit=N. */
+MUST enum rc r_page(struct request *r, int64_t *ret_after, int64_t *ret_limit, struct err *err);
 MUST enum rc r_body(struct request *r, struct err *err);
 MUST enum rc r_id(const char *text, int64_t *ret, struct err *err);
 bool text_is_id(const char *text, int64_t *ret);

@@ -35,6 +35,15 @@ enum rc desk_customer(struct request *r, const char *ref, struct vendor_customer
         ref);
 }
 
+enum rc desk_page(struct request *r, struct vendor_customer *ret, int64_t *ret_after,
+                  int64_t *ret_limit, struct err *err)
+{
+    const char *customer = r_query(r, "customer");
+    if (customer)
+        TRY(desk_customer(r, customer, ret, err));
+    return r_page(r, ret_after, ret_limit, err);
+}
+
 enum rc desk_day(struct request *r, const char *text, const char *field, int64_t *ret,
                  struct err *err)
 {
@@ -361,8 +370,7 @@ static enum rc run_customer_list(struct request *r, struct err *err)
 {
     struct vendor_customer_list l;
     int64_t after, limit;
-    TRY(r_query_int(r, "after", 0, INT64_MAX, 0, &after, err));
-    TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
+    TRY(r_page(r, &after, &limit, err));
     TRY(db_customer_list(r->db, after, (int)limit, r->a, &l, err));
     jw_object(&r->w);
     jw_key(&r->w, "items");

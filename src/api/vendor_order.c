@@ -156,11 +156,7 @@ static enum rc run_list(struct request *r, struct err *err)
     struct vendor_order_list l;
     struct vendor_customer c = {0};
     int64_t after, limit;
-    const char *customer = r_query(r, "customer");
-    if (customer)
-        TRY(desk_customer(r, customer, &c, err));
-    TRY(r_query_int(r, "after", 0, INT64_MAX, 0, &after, err));
-    TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
+    TRY(desk_page(r, &c, &after, &limit, err));
     TRY(db_vorder_list(r->db, c.id, after, (int)limit, r->a, &l, err));
     jw_object(&r->w);
     jw_key(&r->w, "items");

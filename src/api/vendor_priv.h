@@ -15,6 +15,9 @@ enum { SHARE_DAYS = 14, TOKEN_BYTES = 32 };
 MUST enum rc desk_key(struct request *r, struct vendor_key *ret, struct err *err);
 MUST enum rc desk_customer(struct request *r, const char *ref, struct vendor_customer *ret,
                            struct err *err);
+/* A page of a list, of one customer where the query names one (*ret stays as it is else). */
+MUST enum rc desk_page(struct request *r, struct vendor_customer *ret, int64_t *ret_after,
+                       int64_t *ret_limit, struct err *err);
 /* "2026-11-24" of the body; NULL = today in Japan. */
 MUST enum rc desk_day(struct request *r, const char *text, const char *field, int64_t *ret,
                       struct err *err);

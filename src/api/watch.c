@@ -94,8 +94,7 @@ static enum rc run_list(struct request *r, struct err *err)
     struct cert c = {0};
     struct endpoint_list list;
     int64_t after, limit;
-    TRY(r_query_int(r, "after", 0, INT64_MAX, 0, &after, err));
-    TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
+    TRY(r_page(r, &after, &limit, err));
     if (cert)
         TRY(find_cert(r, cert, &c, err));
     if (r_query(r, "state") || r_query(r, "q"))
@@ -190,8 +189,7 @@ static enum rc run_observations(struct request *r, struct err *err)
     struct json_writer *w = &r->w;
     int64_t before, limit;
     TRY(find(r, &e, err));
-    TRY(r_query_int(r, "after", 0, INT64_MAX, 0, &before, err));
-    TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
+    TRY(r_page(r, &before, &limit, err));
     TRY(db_observation_list(r->db, e.id, before, (int)limit, r->a, &list, err));
     jw_object(w);
     jw_key(w, "items");

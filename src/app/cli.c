@@ -11,17 +11,6 @@
 #include "app/cli_priv.h"
 #include "app/config.h"
 
-#define OPTIONS(...)                                                                               \
-    (const struct cli_option[])                                                                    \
-    {                                                                                              \
-        __VA_ARGS__,                                                                               \
-        {                                                                                          \
-            NULL, NULL,                                                                            \
-            {                                                                                      \
-                NULL, NULL                                                                         \
-            }                                                                                      \
-        }                                                                                          \
-    }
 #define WAIT                                                                                       \
     {                                                                                              \
         "wait", NULL,                                                                              \

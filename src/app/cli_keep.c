@@ -14,18 +14,6 @@
 #include "crypto/digest.h"
 #include "crypto/keyring.h"
 
-#define OPTIONS(...)                                                                               \
-    (const struct cli_option[])                                                                    \
-    {                                                                                              \
-        __VA_ARGS__,                                                                               \
-        {                                                                                          \
-            NULL, NULL,                                                                            \
-            {                                                                                      \
-                NULL, NULL                                                                         \
-            }                                                                                      \
-        }                                                                                          \
-    }
-
 static enum rc no_passphrase(const char *option, struct err *err)
 {
     return FAIL(err, RC_INPUT, BLAME_INPUT,

@@ -242,18 +242,6 @@ static int local(struct cli *c, struct err *err)
                : -1;
 }
 
-#define OPTIONS(...)                                                                               \
-    (const struct cli_option[])                                                                    \
-    {                                                                                              \
-        __VA_ARGS__,                                                                               \
-        {                                                                                          \
-            NULL, NULL,                                                                            \
-            {                                                                                      \
-                NULL, NULL                                                                         \
-            }                                                                                      \
-        }                                                                                          \
-    }
-
 static const struct cli_command rows[] = {
     {"serve",
      NULL,

@@ -48,6 +48,19 @@ struct cli_command {
     bool fields;                                /* takes setting flags as well */
 };
 
+/* A command's own options, ended as they must be. */
+#define OPTIONS(...)                                                                               \
+    (const struct cli_option[])                                                                    \
+    {                                                                                              \
+        __VA_ARGS__,                                                                               \
+        {                                                                                          \
+            NULL, NULL,                                                                            \
+            {                                                                                      \
+                NULL, NULL                                                                         \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
 struct cli_command_set {
     const struct cli_command *v;
     size_t n;

@@ -385,17 +385,6 @@ static int ledger_verify(struct cli *c, struct err *err)
     return cli_show(c, j);
 }
 
-#define OPTIONS(...)                                                                               \
-    (const struct cli_option[])                                                                    \
-    {                                                                                              \
-        __VA_ARGS__,                                                                               \
-        {                                                                                          \
-            NULL, NULL,                                                                            \
-            {                                                                                      \
-                NULL, NULL                                                                         \
-            }                                                                                      \
-        }                                                                                          \
-    }
 /* verb, arguments, how many of them, help, function, options */
 #define ROW(verb, args, n, en, ja, fn, options)                                                    \
     {                                                                                              \
