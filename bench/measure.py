@@ -3,6 +3,7 @@ import os
 import platform
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -52,15 +53,17 @@ class Ended:
 
 def run(argv, env=None, cwd=None, log=None, limit=180.0):
     """Runs a program to its end, or kills it after `limit` seconds; CPU is that of all its descendants, memory that of
-    the largest of them."""
-    with open(log or os.devnull, "ab") as out:
-        p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=cwd, env=dict(os.environ, **(env or {})))
-        end = threading.Timer(limit, lambda: os.kill(p.pid, signal.SIGKILL))
+    the largest of them, as time(1) sees it: a child of this process would inherit our own peak."""
+    with tempfile.NamedTemporaryFile("r") as told, open(log or os.devnull, "ab") as out:
+        p = subprocess.Popen(["time", "-q", "-f", "%M", "-o", told.name, *argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                             cwd=cwd, env=dict(os.environ, **(env or {})), start_new_session=True)
+        end = threading.Timer(limit, lambda: os.killpg(p.pid, signal.SIGKILL))
         end.start()
         _, status, u = os.wait4(p.pid, 0)
         end.cancel()
+        kib = told.read().split()
     p.returncode = os.waitstatus_to_exitcode(status)
-    return Ended(p.returncode, u.ru_utime + u.ru_stime, u.ru_maxrss, log)
+    return Ended(p.returncode, u.ru_utime + u.ru_stime, int(kib[-1]) if kib else 0, log)
 
 
 def run_many(commands, slots):

@@ -167,26 +167,6 @@ static enum rc follow_one(struct cli *c, int64_t id, struct json **ret, struct e
     }
 }
 
-/* A finished application starts its roll-out, or takes up one that waited, in the same transaction.
- */
-static enum rc next_of(struct cli *c, const struct json *job, int64_t *ret, struct err *err)
-{
-    AUTO(json) struct json *list = NULL;
-    *ret = 0;
-    if (strcmp(json_str_or(job, "kind", ""), "issue") != 0 ||
-        strcmp(json_str_or(job, "state", ""), "done") != 0)
-        return RC_OK;
-    const char *path =
-        cli_path(c, "/jobs?kind=deploy&limit=1&subject=", json_str_or(job, "subject", ""), NULL);
-    TRY(cli_call(c, "GET", path, STR_NONE, &list, err));
-    int64_t id = json_i64_or(list, "items.0.id", 0);
-    bool fresh =
-        id > json_i64_or(job, "id", 0) || !ended(json_get(list, "items.0")) ||
-        strcmp(json_str_or(list, "items.0.updated", ""), json_str_or(job, "finished", "")) >= 0;
-    *ret = fresh ? id : 0;
-    return RC_OK;
-}
-
 enum rc cli_follow(struct cli *c, int64_t job, int *ret_exit, struct json **ret_job,
                    struct err *err)
 {
@@ -195,11 +175,8 @@ enum rc cli_follow(struct cli *c, int64_t job, int *ret_exit, struct json **ret_
         json_free(j);
         j = NULL;
         TRY(follow_one(c, job, &j, err));
-        enum rc rc = next_of(c, j, &job, err);
-        if (rc != RC_OK) {
-            json_free(j);
-            return rc;
-        }
+        /* a finished application has started its roll-out, or taken up one that waited */
+        job = json_i64_or(j, "progress.deploy", 0);
     }
     *ret_exit = outcome(j);
     if (*ret_exit && json_type_of(json_get(j, "error")) == JSON_OBJECT)

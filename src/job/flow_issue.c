@@ -113,6 +113,7 @@ enum rc issue_progress(struct run *r, const struct issue *is, struct step_out *o
     jw_ki64(&w, "version", is->version.id);
     jw_ki64(&w, "order", is->order.id);
     jw_ki64(&w, "renew_at", is->renew_at);
+    jw_ki64(&w, "deploy", is->deploy);
     jw_ki64(&w, "given_up", is->given_up);
     jw_kbool(&w, "proofs_ready", is->proofs_ready);
     jw_ki64(&w, "proofs_at", is->proofs_at);
@@ -188,6 +189,15 @@ enum rc issue_may_order(struct run *r, const struct issue *is, struct err *err)
     return rc;
 }
 
+/* Of what only the save itself tells. */
+static enum rc keep_progress(struct run *r, const struct issue *is, struct err *err)
+{
+    struct step_out out = {0};
+    TRY(issue_progress(r, is, &out, err));
+    r->job.progress = arena_strdup(r->keep, out.progress);
+    return r->job.progress ? RC_OK : NOMEM(err);
+}
+
 static enum rc save_prepare(struct db *db, struct run *r, void *arg, struct err *err)
 {
     struct issue *is = arg;
@@ -206,10 +216,7 @@ static enum rc save_prepare(struct db *db, struct run *r, void *arg, struct err 
                                .created = now,
                                .updated = now};
     TRY(db_order_add(db, &is->order, err));
-    struct step_out out = {0};
-    TRY(issue_progress(r, is, &out, err));
-    r->job.progress = arena_strdup(r->keep, out.progress);
-    return r->job.progress ? RC_OK : NOMEM(err);
+    return keep_progress(r, is, err);
 }
 
 static enum rc prepare(struct run *r, struct step_out *out, struct err *err)
@@ -307,13 +314,14 @@ static enum rc make_key(struct run *r, struct step_out *out, struct err *err)
     return RC_OK;
 }
 
-static enum rc request_deploy(struct db *db, struct run *r, const struct issue *is, struct err *err)
+static enum rc request_deploy(struct db *db, struct run *r, struct issue *is, struct err *err)
 {
     int64_t job = 0;
     bool existing = false;
     TRY(db_cert_set_renew_at(db, is->cert.id, is->renew_at, err));
     TRY(job_request_deploy(db, is->cert.id, 0, 0, is->current.id ? "renew" : "issue", run_now(r),
                            &job, &existing, err));
+    is->deploy = job;
     if (!existing)
         return RC_OK;
     struct job open;
@@ -334,9 +342,10 @@ static enum rc save_finish(struct db *db, struct run *r, void *arg, struct err *
 {
     struct issue *is = arg;
     int64_t now = run_now(r);
-    if (is->has_bindings)
+    if (is->has_bindings) {
         TRY(request_deploy(db, r, is, err));
-    else {
+        TRY(keep_progress(r, is, err));
+    } else {
         TRY(db_version_activate(db, is->version.id, is->renew_at, now, err));
         TRY(look_again(db, r, is->cert.id, err));
     }

@@ -25,6 +25,7 @@ struct issue {
     bool proofs_ready;
     int64_t proofs_at;
     int64_t renew_at;
+    int64_t deploy;   /* the roll-out's job, once there is one */
     int64_t given_up; /* orders of this job that came to nothing */
     /* For the saves. */
     bool ordered_now;
