@@ -4,6 +4,8 @@
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -153,6 +155,8 @@ static int listen_on(const struct addrinfo *i)
     if (fd < 0)
         return -1;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    /* Inherited by what is accepted: an answer in two writes must not wait for an ACK. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (bind(fd, i->ai_addr, i->ai_addrlen) != 0 || listen(fd, 512) != 0)
         return -1;
     return fd_take(&fd);

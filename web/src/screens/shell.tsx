@@ -123,7 +123,10 @@ export function Shell({ session, onOut, onSession, redraw }: Props): JSX.Element
   const [narrow, setNarrow] = useKept("nav-narrow", false);
   const desk = useGet<{ open: boolean }>(isAdmin() ? "/vendor" : null, []).value?.open === true;
   const items = [...nav, ...(desk ? [vendorItem] : [])].filter((i) => !i.may || i.may());
-  useEffect(() => onLink(setLive), []);
+  useEffect(() => {
+    if (linkUp()) setLive(true); // it came up between the first drawing and now
+    return onLink(setLive);
+  }, []);
   useEffect(() => setOpen(false), [p]);
   useKeys(items, () => setPalette(true), () => setHelp(true));
   const lang = (): void => {
