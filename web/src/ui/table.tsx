@@ -132,7 +132,8 @@ export function Table<T extends { id: number }>(p: TableProps<T>): JSX.Element {
       removeEventListener("scroll", look);
       removeEventListener("resize", look);
     };
-  }, [rows.length, p.next, p.more, height]);
+    // By the rows themselves: a reload may end while the last rows are on screen and nothing scrolls.
+  }, [p.rows, p.next, p.more, height]);
 
   const [from, to] = virtual ? [Math.min(range[0], rows.length), Math.min(range[1], rows.length)] : [0, rows.length];
   const move = (e: KeyboardEvent): void => {
