@@ -123,4 +123,27 @@ static inline void rig_pgsql(struct rig *r)
     OK(store_migrate(r->s, NULL, NULL, err));
 }
 
+/* Group fixtures: the same tests on both engines. */
+static inline int rig_on_sqlite(void **state)
+{
+    static struct rig r;
+    rig_sqlite(&r);
+    *state = &r;
+    return 0;
+}
+
+static inline int rig_on_pgsql(void **state)
+{
+    static struct rig r;
+    rig_pgsql(&r);
+    *state = &r;
+    return 0;
+}
+
+static inline int rig_leave(void **state)
+{
+    rig_end(*state);
+    return 0;
+}
+
 #endif

@@ -279,28 +279,6 @@ static void the_ledger_shows_change_cut_and_order(void **state)
     assert_int_equal(verified(r, &n), RC_CORRUPT); /* the end was cut off */
 }
 
-static int on_sqlite(void **state)
-{
-    static struct rig r;
-    rig_sqlite(&r);
-    *state = &r;
-    return 0;
-}
-
-static int on_pgsql(void **state)
-{
-    static struct rig r;
-    rig_pgsql(&r);
-    *state = &r;
-    return 0;
-}
-
-static int end(void **state)
-{
-    rig_end(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +288,6 @@ int main(void)
         cmocka_unit_test(licences_shares_and_fees),
         cmocka_unit_test(the_ledger_shows_change_cut_and_order),
     };
-    int bad = cmocka_run_group_tests_name("sqlite", tests, on_sqlite, end);
-    return bad + cmocka_run_group_tests_name("pgsql", tests, on_pgsql, end);
+    int bad = cmocka_run_group_tests_name("sqlite", tests, rig_on_sqlite, rig_leave);
+    return bad + cmocka_run_group_tests_name("pgsql", tests, rig_on_pgsql, rig_leave);
 }

@@ -180,28 +180,6 @@ static void groups_see_their_own(void **state)
     OK(db_organisation_remove(db, a.id, err));
 }
 
-static int on_sqlite(void **state)
-{
-    static struct rig r;
-    rig_sqlite(&r);
-    *state = &r;
-    return 0;
-}
-
-static int on_pgsql(void **state)
-{
-    static struct rig r;
-    rig_pgsql(&r);
-    *state = &r;
-    return 0;
-}
-
-static int end(void **state)
-{
-    rig_end(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +188,6 @@ int main(void)
         cmocka_unit_test(a_certificate_holds_it),
         cmocka_unit_test(groups_see_their_own),
     };
-    int bad = cmocka_run_group_tests_name("sqlite", tests, on_sqlite, end);
-    return bad + cmocka_run_group_tests_name("pgsql", tests, on_pgsql, end);
+    int bad = cmocka_run_group_tests_name("sqlite", tests, rig_on_sqlite, rig_leave);
+    return bad + cmocka_run_group_tests_name("pgsql", tests, rig_on_pgsql, rig_leave);
 }

@@ -343,28 +343,6 @@ static void the_rest_round_trips(void **state)
     OK(db_commit(&db, err));
 }
 
-static int on_sqlite(void **state)
-{
-    static struct rig r;
-    rig_sqlite(&r);
-    *state = &r;
-    return 0;
-}
-
-static int on_pgsql(void **state)
-{
-    static struct rig r;
-    rig_pgsql(&r);
-    *state = &r;
-    return 0;
-}
-
-static int end(void **state)
-{
-    rig_end(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,6 +354,6 @@ int main(void)
         cmocka_unit_test(audit_chain_shows_a_change),
         cmocka_unit_test(the_rest_round_trips),
     };
-    int bad = cmocka_run_group_tests_name("sqlite", tests, on_sqlite, end);
-    return bad + cmocka_run_group_tests_name("pgsql", tests, on_pgsql, end);
+    int bad = cmocka_run_group_tests_name("sqlite", tests, rig_on_sqlite, rig_leave);
+    return bad + cmocka_run_group_tests_name("pgsql", tests, rig_on_pgsql, rig_leave);
 }
