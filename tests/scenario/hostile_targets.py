@@ -220,8 +220,9 @@ def commands(box):
     for j in b.inro.get("job", "list", "--open")["items"]:
         if j["kind"] == "deploy":
             b.inro.cli("job", "cancel", str(j["id"]), ok=False)
+    # A step that runs ends first: a reload and the reload of its undo, 3 s each, on a busy machine.
     wait_for("no command still runs", lambda: not subprocess.run(
-        ["pgrep", "-f", "sleep 4711", "-P", str(b.inro.roles()["worker"]["pid"])], capture_output=True).stdout.strip(), 5)
+        ["pgrep", "-f", "sleep 4711", "-P", str(b.inro.roles()["worker"]["pid"])], capture_output=True).stdout.strip(), 30)
 
 
 def flooded(b, name, paths):
