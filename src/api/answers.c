@@ -198,7 +198,7 @@ static const struct component components[] = {
     {"Health", "status:ok|sealed version:str", {"Is it up?", "稼働状態"}},
     {"System",
      "version:str uptime:int clock:time store:SystemStore installation:str? generation:str "
-     "hold:str? roles:[SystemRole]",
+     "hold:str? listen:str? http01:str? roles:[SystemRole]",
      {"About this installation", "システム情報"}},
     {"SystemStore", "kind:sqlite|postgresql path:str? schema:str?", {"The store", "保存先"}},
     {"SystemRole", "name:str pid:int restarts:int", {"A process", "プロセス"}},

@@ -40,6 +40,8 @@ struct api_options {
     const char *version;
     const char *store_url;   /* shown without its password */
     const char *origin;      /* "https://host:port", NULL = from Host */
+    const char *listen;      /* host:port of the GUI, as configured; or NULL */
+    const char *http01;      /* of the HTTP-01 answers; "" or NULL: none */
     void (*wake)(void *ctx); /* new jobs were made; any thread; may be NULL */
     size_t (*roles)(void *ctx, struct api_role *ret, size_t max); /* may be NULL */
     void *ctx;

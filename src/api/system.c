@@ -53,6 +53,8 @@ static enum rc run_system(struct request *r, struct err *err)
     jw_kstr(&r->w, "installation", installation);
     jw_kstr(&r->w, "generation", generation ? generation : "1");
     jw_kstr(&r->w, "hold", hold);
+    jw_kstr(&r->w, "listen", api->o.listen);
+    jw_kstr(&r->w, "http01", api->o.http01 && *api->o.http01 ? api->o.http01 : NULL);
     jw_key(&r->w, "roles");
     jw_array(&r->w);
     for (size_t i = 0; i < n; i++) {

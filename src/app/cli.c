@@ -401,12 +401,19 @@ static void print_usage(const struct cli *c, const char *group, FILE *to)
     (void)fputs(buf_cstr(&b), to);
 }
 
-static const char *first_word(int argc, char **argv)
+/* The group that was asked for: no option's value is taken for it. */
+static const char *first_word(const struct cli *c)
 {
-    for (int i = 1; i < argc; i++)
-        if (argv[i][0] != '-')
-            return argv[i];
-    return NULL;
+    return c->cmd ? c->cmd->group : c->arg_count ? c->args[0] : NULL;
+}
+
+static bool is_group(const char *word)
+{
+    const struct cli_command *d;
+    for (size_t i = 0; word && (d = cli_command_at(i)) != NULL; i++)
+        if (strcmp(d->group, word) == 0)
+            return true;
+    return false;
 }
 
 static enum rc prepare(struct cli *c, struct err *err)
@@ -432,14 +439,18 @@ static enum rc prepare(struct cli *c, struct err *err)
 }
 
 /* What is wrong with the words of the command itself. */
-static enum rc not_a_command(const struct cli *c, int argc, char **argv, struct err *err)
+static enum rc not_a_command(const struct cli *c, struct err *err)
 {
-    const char *word = first_word(argc, argv);
+    const char *word = first_word(c);
     if (c->cmd)
         return FAIL(err, RC_INPUT, BLAME_INPUT,
                     MSG("cli.count", "inro {0} {1} takes: {2}", "inro {0} {1} の引数: {2}"),
                     c->cmd->group, c->cmd->verb ? c->cmd->verb : "",
                     c->cmd->args[0] ? c->cmd->args : "-");
+    CHECK(!is_group(word), err, RC_INPUT, BLAME_INPUT,
+          MSG("cli.verb", "inro {0} needs one of these commands:",
+              "inro {0} には次のコマンドのいずれかが必要です:"),
+          word);
     return FAIL(err, RC_INPUT, BLAME_INPUT,
                 MSG("cli.command", "there is no such command ({0}); these there are:",
                     "コマンド {0} はありません。使えるコマンド:"),
@@ -454,14 +465,14 @@ static int run(struct cli *c, int argc, char **argv)
         help = help || strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
     enum rc rc = cli_parse(c, argc, argv, &err);
     if (help || (argc >= 2 && strcmp(argv[1], "help") == 0)) {
-        print_usage(c, first_word(argc, argv), argc < 2 ? stderr : stdout);
+        print_usage(c, first_word(c), argc < 2 ? stderr : stdout);
         return argc < 2 ? EXIT_USAGE : 0;
     }
     bool count = c->cmd && c->arg_count >= c->cmd->min && c->arg_count <= c->cmd->max;
     if (rc != RC_OK || !count) {
-        if (rc != RC_OK || not_a_command(c, argc, argv, &err) != RC_OK)
+        if (rc != RC_OK || not_a_command(c, &err) != RC_OK)
             cli_error(c, &err);
-        print_usage(c, first_word(argc, argv), stderr);
+        print_usage(c, first_word(c), stderr);
         return EXIT_USAGE;
     }
     rc = prepare(c, &err);

@@ -192,9 +192,16 @@ static void look_server(struct doctor *d)
     else
         TELL(d, GOOD, "server", MSG("doctor.running", "runs, version {0}", "稼働中（版 {0}）"),
              json_str_or(health, "version", "?"));
-    if (cli_call(d->c, "GET", "/system", STR_NONE, &system, &err) != RC_OK)
+    if (cli_call(d->c, "GET", "/system", STR_NONE, &system, &err) != RC_OK) {
         tell_err(d, BAD, "server", &err);
-    else if (json_str_or(system, "hold", NULL))
+        return;
+    }
+    /* what runs may have been started with other addresses than inro.conf says */
+    const char *listen = arena_printf(d->c->a, "%s", json_str_or(system, "listen", ""));
+    const char *http01 = arena_printf(d->c->a, "%s", json_str_or(system, "http01", ""));
+    d->config.listen = listen ? listen : "";
+    d->config.http01 = http01 ? http01 : "";
+    if (json_str_or(system, "hold", NULL))
         TELL(d, BAD, "hold",
              MSG("doctor.hold",
                  "nothing is changed ({0}): make sure that no other copy runs, then: inro "

@@ -31,6 +31,9 @@ int main(int argc, char **argv)
     }
     if (!signal_ignore_pipe())
         return 1;
+    for (int i = 2; i < argc; i++) /* help is the command line's, for every command */
+        if (strcmp(argv[i], "--help") == 0)
+            return cli_main(argc, argv);
     for (size_t i = 0; argc >= 2 && i < COUNT_OF(entries); i++)
         if (strcmp(argv[1], entries[i].name) == 0)
             return entries[i].main(argc - 2, argv + 2);

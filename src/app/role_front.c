@@ -204,7 +204,7 @@ static void on_tls_look(void *ctx)
 static enum rc listen_all(struct front_role *r, struct err *err)
 {
     const struct config *c = r->config;
-    struct http_listen gui = {.address = c->listen,
+    struct http_listen gui = {.address = r->config->listen,
                               .cert_pem = config_path(c, r->a, "tls/gui.crt"),
                               .key_pem = config_path(c, r->a, "tls/gui.key"),
                               .handler = api_handle,
@@ -215,7 +215,8 @@ static enum rc listen_all(struct front_role *r, struct err *err)
         .handler = api_handle,
         .ctx = r->api,
     };
-    struct http_listen http01 = {.address = c->http01, .handler = api_handle_http01, .ctx = r->api};
+    struct http_listen http01 = {
+        .address = r->config->http01, .handler = api_handle_http01, .ctx = r->api};
     if (!gui.cert_pem || !gui.key_pem || !local.address)
         return NOMEM(err);
     r->tls_changed = tls_changed_at(r);
@@ -238,6 +239,8 @@ static enum rc open_api(struct front_role *r, struct err *err)
                             .clock = clock_real(),
                             .data = r->config->data,
                             .version = INRO_VERSION,
+                            .listen = r->config->listen,
+                            .http01 = r->config->http01,
                             .store_url = r->config->database,
                             .wake = wake,
                             .roles = list_roles,

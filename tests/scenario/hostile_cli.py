@@ -47,7 +47,8 @@ def command_line(box):
         (["cert", "list", "extra"], 2, "inro cert list", "inro cert list"), (["cert", "show"], 2, "inro cert show", "CERT"),
         (["cert", "export", "a.test", "--format"], 2, "needs a value", "値が必要です"),
         (["cert", "list", "--json=yes"], 2, "takes no value", "値は指定できません"),
-        (["cert", "request", "b.test"], 2, "--ca", "--ca"),
+        (["cert", "request", "b.test"], 2, "--ca", "--ca"), (["vendor"], 2, "needs one of", "次のコマンドのいずれか"),
+        (["scan", "--bogus"], 2, "usage", "使い方"), (["check", "--bogus", "1"], None, "--bogus", "--bogus"),
         (["notify", "add", "n", "--type", "smtp", "--host", "127.0.0.1", "--from", "a@b.test", "--to", "a@b.test", "--user",
           "u", "--password", secret], 2, "--password-file FILE", "--password-file FILE"),
         (["ca", "add", "n", "--type", "acme", "--directory", "https://ca.test/d", "--eab-hmac", secret], 2, "standard input",
@@ -68,6 +69,9 @@ def command_line(box):
         (["cert", "import", box.folder], None, box.folder, box.folder),
         (["deploy", "a.test", "--wait"], None, "", ""),
     ]
+    for what in ("check", "init", "restore", "scan", "serve", "cert list"):
+        out = run(i.binary, *what.split(), "--help")
+        told.must(out.returncode == 0 and f"inro {what}" in out.stdout, f"{what} --help: {out.returncode} {out.stdout[:200]}")
     for argv, code, en, ja in rows:
         for lang, words in (("en", en), ("ja", ja)):
             out = run(i.binary, *argv, lang=lang, data=i.data)

@@ -647,7 +647,8 @@ def doctor_says_what_to_do(box):
     p = secret(box, "pass", PASS)
     code, got, _ = i.cli("doctor", ok=False)
     what = {(f["what"], f["state"]) for f in got["findings"]}
-    check("sound files and store", {("data", "ok"), ("key", "ok"), ("store", "ok"), ("server", "ok"), ("ca", "ok")} <= what, what)
+    check("sound files and store", {("data", "ok"), ("key", "ok"), ("store", "ok"), ("server", "ok"), ("ca", "ok"),
+                                    ("listen", "ok")} <= what, what)
     check("no backup is a warning", ("backup", "warning") in what, what)
     os.makedirs(f"{box.folder}/disk")
     i.cli("backup-store", "add", "disk", "--type", "folder", "--folder", f"{box.folder}/disk", "--passphrase-file", p)
