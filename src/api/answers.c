@@ -77,7 +77,8 @@ static const struct component components[] = {
      {"Work that goes on by itself", "ジョブ"}},
     {"JobStarted", "job:Job", {"The job that does it", "開始したジョブ"}},
     {"Binding",
-     "id:int cert:int target:str? target_id:int place:object? seq:int version:int? state:str "
+     "id:int cert:int cert_name:str? target:str? target_id:int place:object? seq:int version:int? "
+     "state:str "
      "error:Fault? created:time updated:time revision:int",
      {"A certificate bound to a place at a target", "適用設定"}},
     {"Deployment",

@@ -110,9 +110,12 @@ static enum rc run_update(struct request *r, struct err *err)
     TRY(check_revision(r, in->revision, b.revision, err));
     TRY(db_connector_get(r->db, b.target_id, r->a, &target, err));
     if (json_get(r->body, "place")) {
+        const char *was = b.place;
         TRY(place_text(r, &target, &b.place, err));
-        b.state = "new";
-        b.version_id = 0;
+        if (!was || strcmp(was, b.place) != 0) { /* nothing is deployed at the new place yet */
+            b.state = "new";
+            b.version_id = 0;
+        }
     }
     if (in->seq)
         b.seq = in->seq;

@@ -169,6 +169,7 @@ enum rc view_binding(struct request *r, const struct binding *b, struct err *err
     jw_object(w);
     jw_ki64(w, "id", b->id);
     jw_ki64(w, "cert", b->cert_id);
+    view_cert_name(r, b->cert_id);
     jw_kstr(w, "target", c.name);
     jw_ki64(w, "target_id", b->target_id);
     view_raw(w, "place", b->place);

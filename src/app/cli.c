@@ -358,8 +358,8 @@ const struct cli_command_set cli_set_main = {commands, COUNT_OF(commands)};
 const struct cli_command *cli_command_at(size_t i)
 {
     static const struct cli_command_set *const sets[] = {
-        &cli_set_local, &cli_set_main,   &cli_set_keep,  &cli_set_licence,
-        &cli_set_orgs,  &cli_set_people, &cli_set_vendor};
+        &cli_set_local,   &cli_set_main, &cli_set_change, &cli_set_keep,
+        &cli_set_licence, &cli_set_orgs, &cli_set_people, &cli_set_vendor};
     for (size_t s = 0; s < COUNT_OF(sets); s++) {
         if (i < sets[s]->n)
             return &sets[s]->v[i];
@@ -452,29 +452,40 @@ static enum rc not_a_command(const struct cli *c, struct err *err)
               "inro {0} には次のコマンドのいずれかが必要です:"),
           word);
     return FAIL(err, RC_INPUT, BLAME_INPUT,
-                MSG("cli.command", "there is no such command ({0}); these there are:",
-                    "コマンド {0} はありません。使えるコマンド:"),
+                MSG("cli.command", "there is no such command ({0}); inro --help lists them",
+                    "コマンド {0} はありません。inro --help で一覧を確認できます"),
                 word ? word : "");
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    bool help = argc < 2 || strcmp(argv[1], "help") == 0;
+    for (int i = 1; i < argc; i++)
+        help = help || strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+    return help;
+}
+
+/* What was typed is no command; a word that is none gets no screenful of those there are. */
+static int misused(struct cli *c, struct err *err)
+{
+    if (err->rc == RC_OK && not_a_command(c, err) == RC_OK)
+        return EXIT_USAGE;
+    cli_error(c, err);
+    if (c->cmd || is_group(first_word(c)))
+        print_usage(c, first_word(c), stderr);
+    return EXIT_USAGE;
 }
 
 static int run(struct cli *c, int argc, char **argv)
 {
     struct err err = {0};
-    bool help = argc < 2;
-    for (int i = 1; i < argc; i++)
-        help = help || strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
     enum rc rc = cli_parse(c, argc, argv, &err);
-    if (help || (argc >= 2 && strcmp(argv[1], "help") == 0)) {
+    if (wants_help(argc, argv)) {
         print_usage(c, first_word(c), argc < 2 ? stderr : stdout);
         return argc < 2 ? EXIT_USAGE : 0;
     }
-    bool count = c->cmd && c->arg_count >= c->cmd->min && c->arg_count <= c->cmd->max;
-    if (rc != RC_OK || !count) {
-        if (rc != RC_OK || not_a_command(c, &err) != RC_OK)
-            cli_error(c, &err);
-        print_usage(c, first_word(c), stderr);
-        return EXIT_USAGE;
-    }
+    if (rc != RC_OK || !c->cmd || c->arg_count < c->cmd->min || c->arg_count > c->cmd->max)
+        return misused(c, &err);
     rc = prepare(c, &err);
     int status = rc == RC_OK ? c->cmd->run(c, &err) : -1;
     if (status >= 0)

@@ -201,7 +201,7 @@ int cli_undo(struct cli *c, struct err *err)
 }
 
 /* A number as typed: what is none is sent as text, for the server to refuse by name. */
-static void put_number(struct json_writer *w, const char *key, const char *text)
+void cli_put_number(struct json_writer *w, const char *key, const char *text)
 {
     int64_t n;
     if (!text)
@@ -218,7 +218,7 @@ int cli_cert_revoke(struct cli *c, struct err *err)
     AUTO(buf) struct buf b = BUF(65536);
     struct json_writer w = JSON_WRITER(&b);
     jw_object(&w);
-    put_number(&w, "version", cli_opt(c, "version"));
+    cli_put_number(&w, "version", cli_opt(c, "version"));
     jw_kstr(&w, "reason", cli_opt(c, "reason"));
     jw_end_object(&w);
     CLI_TRY(buf_ok(&b, err));
@@ -236,22 +236,28 @@ int cli_cert_remove(struct cli *c, struct err *err)
     return 0;
 }
 
+enum rc cli_target_ops(const char *type, const struct target_ops **ret, struct err *err)
+{
+    *ret = target_find(type);
+    CHECK(*ret, err, RC_UNSUPPORTED, BLAME_INPUT,
+          MSG("app.type", "there is no {0} type {1}; inro docs lists them",
+              "{0} に {1} という種類はありません。inro docs で確認してください"),
+          "target", type);
+    return RC_OK;
+}
+
 int cli_bind(struct cli *c, struct err *err)
 {
     AUTO(json) struct json *j = NULL, *t = NULL;
     AUTO(buf) struct buf b = BUF((size_t)1 << 20);
     struct json_writer w = JSON_WRITER(&b);
     CLI_TRY(cli_call(c, "GET", cli_path(c, "/targets/", c->args[1], NULL), STR_NONE, &t, err));
-    const struct target_ops *ops = target_find(json_str_or(t, "type", ""));
-    if (!ops && FAIL(err, RC_UNSUPPORTED, BLAME_INPUT,
-                     MSG("app.type", "there is no {0} type {1}; inro docs lists them",
-                         "{0} に {1} という種類はありません。inro docs で確認してください"),
-                     "target", json_str_or(t, "type", "")) != RC_OK)
-        return -1;
+    const struct target_ops *ops;
+    CLI_TRY(cli_target_ops(json_str_or(t, "type", ""), &ops, err));
     jw_object(&w);
     jw_kstr(&w, "cert", c->args[0]);
     jw_kstr(&w, "target", c->args[1]);
-    put_number(&w, "seq", cli_opt(c, "seq"));
+    cli_put_number(&w, "seq", cli_opt(c, "seq"));
     jw_key(&w, "place");
     CLI_TRY(cli_settings(c, ops->place_fields, "place-", &w, err));
     jw_end_object(&w);

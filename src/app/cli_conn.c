@@ -4,7 +4,7 @@
 
 #include "app/cli_priv.h"
 
-static const char *base_of(const struct cli *c)
+const char *cli_conn_base(const struct cli *c)
 {
     return strcmp(c->cmd->kind, "ca") == 0       ? "/cas/"
            : strcmp(c->cmd->kind, "target") == 0 ? "/targets/"
@@ -22,8 +22,22 @@ static enum conn_kind kind_of(const struct cli *c)
 
 static const char *collection(struct cli *c)
 {
-    const char *base = base_of(c);
+    const char *base = cli_conn_base(c);
     return arena_str(c->a, (struct str){base, strlen(base) - 1});
+}
+
+enum rc cli_conn_head(const struct cli *c, const char *type, const struct conn_head **ret,
+                      struct err *err)
+{
+    CHECK(type, err, RC_INPUT, BLAME_INPUT,
+          MSG("cli.type", "--type is needed; inro docs lists the types",
+              "--type を指定してください。種類は inro docs で確認できます"));
+    *ret = registry_head(kind_of(c), type);
+    CHECK(*ret, err, RC_INPUT, BLAME_INPUT,
+          MSG("app.type", "there is no {0} type {1}; inro docs lists them",
+              "{0} に {1} という種類はありません。inro docs で確認してください"),
+          c->cmd->kind, type);
+    return RC_OK;
 }
 
 int cli_conn_add(struct cli *c, struct err *err)
@@ -32,16 +46,8 @@ int cli_conn_add(struct cli *c, struct err *err)
     AUTO(buf) struct buf b = BUF_SECRET((size_t)4 << 20);
     AUTO(json) struct json *j = NULL;
     struct json_writer w = JSON_WRITER(&b);
-    const struct conn_head *h = type ? registry_head(kind_of(c), type) : NULL;
-    if (!h) {
-        if (FAIL(err, type ? RC_INPUT : RC_INPUT, BLAME_INPUT,
-                 type ? MSG("app.type", "there is no {0} type {1}; inro docs lists them",
-                            "{0} に {1} という種類はありません。inro docs で確認してください")
-                      : MSG("cli.type", "--type is needed; inro docs lists the types",
-                            "--type を指定してください。種類は inro docs で確認できます"),
-                 c->cmd->kind, type ? type : "") != RC_OK)
-            return -1;
-    }
+    const struct conn_head *h;
+    CLI_TRY(cli_conn_head(c, type, &h, err));
     jw_object(&w);
     jw_kstr(&w, "name", c->args[0]);
     jw_kstr(&w, "type", type);
@@ -80,7 +86,7 @@ int cli_conn_list(struct cli *c, struct err *err)
 int cli_conn_show(struct cli *c, struct err *err)
 {
     AUTO(json) struct json *j = NULL;
-    CLI_TRY(cli_call(c, "GET", cli_path(c, base_of(c), c->args[0], NULL), STR_NONE, &j, err));
+    CLI_TRY(cli_call(c, "GET", cli_path(c, cli_conn_base(c), c->args[0], NULL), STR_NONE, &j, err));
     if (c->json)
         cli_json(j);
     else
@@ -91,7 +97,8 @@ int cli_conn_show(struct cli *c, struct err *err)
 int cli_conn_remove(struct cli *c, struct err *err)
 {
     AUTO(json) struct json *j = NULL;
-    CLI_TRY(cli_call(c, "DELETE", cli_path(c, base_of(c), c->args[0], NULL), STR_NONE, &j, err));
+    CLI_TRY(
+        cli_call(c, "DELETE", cli_path(c, cli_conn_base(c), c->args[0], NULL), STR_NONE, &j, err));
     if (c->json)
         cli_json(j);
     return 0;
@@ -103,7 +110,8 @@ int cli_conn_job(struct cli *c, struct err *err)
     AUTO(json) struct json *j = NULL, *job = NULL;
     int status = 0;
     const char *tail = arena_printf(c->a, "/%s", c->cmd->verb);
-    CLI_TRY(cli_call(c, "POST", cli_path(c, base_of(c), c->args[0], tail), STR_NONE, &j, err));
+    CLI_TRY(
+        cli_call(c, "POST", cli_path(c, cli_conn_base(c), c->args[0], tail), STR_NONE, &j, err));
     if (!cli_opt(c, "no-wait"))
         CLI_TRY(cli_follow(c, json_i64_or(j, "job.id", 0), &status, &job, err));
     if (c->json)

@@ -219,7 +219,7 @@ static void add_types(const struct cli_command *d, bool ja, struct buf *out)
         for (size_t i = 0; i < registry_count(k); i++) {
             const struct conn_head *h = registry_at(k, i);
             const struct target_ops *t = k == CONN_TARGET ? target_find(h->id) : NULL;
-            bool place = strcmp(d->group, "bind") == 0;
+            bool place = strncmp(d->group, "bind", 4) == 0;
             buf_adds(out, "\n  --type ");
             buf_adds(out, h->id);
             buf_adds(out, "  ");

@@ -66,7 +66,7 @@ struct cli_command_set {
     size_t n;
 };
 extern const struct cli_command_set cli_set_local, cli_set_main, cli_set_keep, cli_set_licence,
-    cli_set_orgs, cli_set_people, cli_set_vendor;
+    cli_set_orgs, cli_set_people, cli_set_vendor, cli_set_change;
 
 /* cli.c */
 const struct cli_command *cli_command_at(size_t i); /* NULL past the last */
@@ -96,6 +96,15 @@ const char *cli_path(struct cli *c, const char *base, const char *name, const ch
 MUST enum rc cli_follow(struct cli *c, int64_t job, int *ret_exit, struct json **ret_job,
                         struct err *err);
 
+/* cli_conn.c, for commands of a connector kind */
+const char *cli_conn_base(const struct cli *c);
+MUST enum rc cli_conn_head(const struct cli *c, const char *type, const struct conn_head **ret,
+                           struct err *err);
+
+/* cli_cert.c */
+MUST enum rc cli_target_ops(const char *type, const struct target_ops **ret, struct err *err);
+void cli_put_number(struct json_writer *w, const char *key, const char *text); /* NULL: nothing */
+
 /* cli_print.c */
 struct cli_column {
     const char *path;
@@ -114,13 +123,9 @@ void cli_print_error(struct cli *c, const struct json *error);
 void cli_help(const char *lang, const struct cli_command *cmd, struct buf *out);
 void cli_usage(const char *lang, const char *group, struct buf *out);
 
-/* GET base?limit=..&page=AFTER more, as JSON or a table. */
-int cli_list(struct cli *c, const char *base, const char *more, const char *page,
-             const struct cli_column *cols, size_t n, struct err *err);
-
 typedef int cli_fn(struct cli *c, struct err *err);
 cli_fn cli_doctor, cli_completion, cli_manual;
-cli_fn cli_conn_add, cli_conn_list, cli_conn_show, cli_conn_job, cli_conn_remove;
+cli_fn cli_conn_add, cli_conn_change, cli_conn_list, cli_conn_show, cli_conn_job, cli_conn_remove;
 cli_fn cli_cert_request, cli_cert_list, cli_cert_show, cli_cert_renew, cli_cert_revoke,
     cli_cert_remove, cli_cert_import, cli_cert_export, cli_cert_csr, cli_bind, cli_deploy, cli_undo;
 cli_fn cli_watch_add, cli_watch_list, cli_watch_now, cli_watch_remove, cli_job_list, cli_job_show,

@@ -19,14 +19,14 @@ ENDED = ("done", "failed", "cancelled")
 
 
 class Fleet:
-    def __init__(self, box, env=None, targets=2, pebble=True, threads=4, args=(), validity=None, inro_env=None):
+    def __init__(self, box, env=None, targets=2, pebble=True, threads=4, args=(), validity=None, mood=QUIET):
         self.box, r = box, box.rig
         self.inro = r.add(Inro(box.inro, f"{box.folder}/inro", env=dict(env or {}),
                                args=["--threads", str(threads), *args]))
         self.pebble = self.sites = None
         if pebble:
             self.dns = r.add(Challtestsrv(f"{box.folder}/dns"))
-            self.pebble = r.add(Pebble(f"{box.folder}/pebble", self.dns.dns, self.inro.http01, env=QUIET,
+            self.pebble = r.add(Pebble(f"{box.folder}/pebble", self.dns.dns, self.inro.http01, env=mood,
                                        validity=validity))
         self.webs = []
         for n in range(targets):

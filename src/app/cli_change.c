@@ -1,0 +1,206 @@
+/*
+ * change: connectors, bindings and endpoints that are there. Invariant: what is not named stays;
+ * the answer of the API is the base, so that a change from somewhere else meanwhile is refused.
+ */
+#include <string.h>
+
+#include "app/cli_priv.h"
+
+/* What is set now with the flags of the command over it. Secrets are not in answers: absent means
+ * kept. */
+static enum rc put_merged(struct cli *c, const struct field *fields, const char *prefix,
+                          const struct json *now, struct json_writer *w, struct err *err)
+{
+    AUTO(buf) struct buf b = BUF_SECRET((size_t)4 << 20);
+    AUTO(json) struct json *given = NULL;
+    struct json_writer text = JSON_WRITER(&b);
+    TRY(cli_settings(c, fields, prefix, &text, err));
+    TRY(buf_ok(&b, err));
+    TRY(json_parse(buf_str(&b), &given, err));
+    jw_object(w);
+    for (const struct field *f = fields; f->type != FIELD_T_END; f++) {
+        const struct json *v = json_get(given, f->name);
+        if (!v && f->type != FIELD_T_SECRET)
+            v = json_get(now, f->name);
+        if (!v || json_type_of(v) == JSON_NULL)
+            continue;
+        jw_key(w, f->name);
+        jw_json(w, v);
+    }
+    jw_end_object(w);
+    return RC_OK;
+}
+
+static void put_common(struct cli *c, const struct json *now, struct json_writer *w)
+{
+    const char *group = cli_opt(c, "group"), *name = cli_opt(c, "name");
+    jw_ki64(w, "revision", json_i64_or(now, "revision", 0));
+    if (name)
+        jw_kstr(w, "name", name);
+    if (group) /* "-" takes it out of its group */
+        jw_kstr(w, "group", strcmp(group, "-") == 0 ? NULL : group);
+}
+
+static int patch(struct cli *c, const char *path, struct buf *body, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    CLI_TRY(buf_ok(body, err));
+    CLI_TRY(cli_call(c, "PATCH", path, buf_str(body), &j, err));
+    return cli_show(c, j);
+}
+
+int cli_conn_change(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *now = NULL;
+    AUTO(buf) struct buf b = BUF_SECRET((size_t)4 << 20);
+    struct json_writer w = JSON_WRITER(&b);
+    const char *path = cli_path(c, cli_conn_base(c), c->args[0], NULL);
+    CLI_TRY(cli_call(c, "GET", path, STR_NONE, &now, err));
+    const struct conn_head *h;
+    CLI_TRY(cli_conn_head(c, json_str_or(now, "type", ""), &h, err));
+    jw_object(&w);
+    put_common(c, now, &w);
+    jw_key(&w, "settings");
+    CLI_TRY(put_merged(c, h->fields, NULL, json_get(now, "settings"), &w, err));
+    jw_end_object(&w);
+    return patch(c, path, &b, err);
+}
+
+static int binding_list(struct cli *c, struct err *err)
+{
+    static const struct cli_column cols[] = {{"id", {"ID", "番号"}},
+                                             {"cert_name", {"CERT", "証明書"}},
+                                             {"target", {"TARGET", "適用先"}},
+                                             {"seq", {"ORDER", "適用順"}},
+                                             {"state", {"STATE", "状態"}}};
+    const char *path = "/bindings?limit=1";
+    if (c->arg_count > 0)
+        path = cli_path(c, "/bindings?cert=", c->args[0], NULL);
+    AUTO(json) struct json *j = NULL;
+    CLI_TRY(cli_call(c, "GET", path, STR_NONE, &j, err));
+    if (c->json)
+        return cli_show(c, j);
+    cli_table(c, json_get(j, "items"), cols, COUNT_OF(cols));
+    return 0;
+}
+
+static int binding_show(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    CLI_TRY(cli_call(c, "GET", cli_path(c, "/bindings/", c->args[0], NULL), STR_NONE, &j, err));
+    return cli_show(c, j);
+}
+
+static int binding_change(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *now = NULL, *target = NULL;
+    AUTO(buf) struct buf b = BUF((size_t)1 << 20);
+    struct json_writer w = JSON_WRITER(&b);
+    const char *path = cli_path(c, "/bindings/", c->args[0], NULL);
+    CLI_TRY(cli_call(c, "GET", path, STR_NONE, &now, err));
+    const char *name = json_str_or(now, "target", "");
+    CLI_TRY(cli_call(c, "GET", cli_path(c, "/targets/", name, NULL), STR_NONE, &target, err));
+    const struct target_ops *ops;
+    CLI_TRY(cli_target_ops(json_str_or(target, "type", ""), &ops, err));
+    jw_object(&w);
+    jw_ki64(&w, "revision", json_i64_or(now, "revision", 0));
+    cli_put_number(&w, "seq", cli_opt(c, "seq"));
+    jw_key(&w, "place");
+    CLI_TRY(put_merged(c, ops->place_fields, "place-", json_get(now, "place"), &w, err));
+    jw_end_object(&w);
+    return patch(c, path, &b, err);
+}
+
+static int binding_remove(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    const char *path = cli_path(c, "/bindings/", c->args[0], NULL);
+    CLI_TRY(cli_call(c, "DELETE", path, STR_NONE, &j, err));
+    return c->json ? cli_show(c, j) : 0;
+}
+
+static int watch_change(struct cli *c, struct err *err)
+{
+    AUTO(buf) struct buf b = BUF(65536);
+    struct json_writer w = JSON_WRITER(&b);
+    const char *cert = cli_opt(c, "cert"), *group = cli_opt(c, "group");
+    jw_object(&w);
+    if (cert) /* "-" expects none any more */
+        jw_kstr(&w, "cert", strcmp(cert, "-") == 0 ? NULL : cert);
+    if (group)
+        jw_kstr(&w, "group", strcmp(group, "-") == 0 ? NULL : group);
+    if (cli_opt(c, "every"))
+        jw_kstr(&w, "every", cli_opt(c, "every"));
+    jw_end_object(&w);
+    return patch(c, cli_path(c, "/endpoints/", c->args[0], NULL), &b, err);
+}
+
+#define NAME_GROUP                                                                                 \
+    OPTIONS({"name", "N", {"its new name", "新しい名前"}},                                         \
+            {"group", "G", {"group it belongs to, - for none", "所属グループ（- でなし）"}})
+#define CONNECTOR(group_, kind_, en, ja)                                                           \
+    {                                                                                              \
+        group_, "change", "NAME --FIELD V ...", 1, 1, {en, ja}, cli_conn_change, NAME_GROUP,       \
+            kind_, true                                                                            \
+    }
+
+static const struct cli_command commands[] = {
+    CONNECTOR("ca", "ca", "change a CA account", "認証局設定を変更"),
+    CONNECTOR("target", "target", "change a target", "適用先を変更"),
+    CONNECTOR("notify", "notifier", "change a notifier", "通知先を変更"),
+    CONNECTOR("backup-store", "backup", "change a place of backups", "バックアップ先を変更"),
+    {"binding",
+     "list",
+     "[CERT]",
+     0,
+     1,
+     {"list the bindings", "適用設定の一覧"},
+     binding_list,
+     NULL,
+     NULL,
+     false},
+    {"binding",
+     "show",
+     "ID",
+     1,
+     1,
+     {"show a binding", "適用設定を表示"},
+     binding_show,
+     NULL,
+     NULL,
+     false},
+    {"binding",
+     "change",
+     "ID --FIELD V ...",
+     1,
+     1,
+     {"change a binding", "適用設定を変更"},
+     binding_change,
+     OPTIONS({"seq", "N", {"place in the roll-out", "適用順"}}),
+     "target",
+     true},
+    {"binding",
+     "remove",
+     "ID",
+     1,
+     1,
+     {"remove a binding", "適用設定を削除"},
+     binding_remove,
+     NULL,
+     NULL,
+     false},
+    {"watch",
+     "change",
+     "ID",
+     1,
+     1,
+     {"change what is watched", "監視対象を変更"},
+     watch_change,
+     OPTIONS(
+         {"cert", "CERT", {"certificate expected there, - for none", "期待する証明書（- でなし）"}},
+         {"group", "G", {"group it belongs to, - for none", "所属グループ（- でなし）"}},
+         {"every", "TIME", {"look every", "確認間隔"}}),
+     NULL,
+     false},
+};
+const struct cli_command_set cli_set_change = {commands, COUNT_OF(commands)};
