@@ -152,7 +152,7 @@ static enum rc view_twins(struct request *r, const struct names *names, struct e
     jw_array(&r->w);
     for (size_t i = 0; i < names->n; i++) {
         struct cert_page page;
-        TRY(db_cert_list(r->db, &(struct cert_filter){names->v[i], 0, AT_MOST}, r->a, &page, err));
+        TRY(db_cert_named(r->db, names->v[i], AT_MOST, r->a, &page, err));
         for (size_t k = 0; k < page.n; k++) {
             bool same = false;
             for (size_t n = 0; n < page.v[k].names.n; n++)

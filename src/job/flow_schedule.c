@@ -147,11 +147,10 @@ static enum rc judge(struct db *db, struct run *r, const struct cert *c, int64_t
 
 static enum rc scan(struct db *db, struct run *r, struct tick *t, int64_t now, struct err *err)
 {
-    struct cert_filter f = {.after = t->cursor, .limit = SCAN};
     struct cert_page p;
     if (t->cursor == 0 && now < t->scan_at && t->scan_at <= now + SCAN_EVERY)
         return RC_OK;
-    TRY(db_cert_list(db, &f, r->a, &p, err));
+    TRY(db_cert_list(db, t->cursor, SCAN, r->a, &p, err));
     for (size_t i = 0; i < p.n; i++)
         TRY(judge(db, r, &p.v[i], now, err));
     t->cursor = p.n == SCAN ? p.v[p.n - 1].id : 0;

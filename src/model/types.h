@@ -36,6 +36,7 @@ struct cert {
     int64_t group_id;
     int64_t created, updated, revision;
     int64_t organisation_id; /* whose subject its CSRs carry; 0 = none */
+    struct names tags;       /* lower case, sorted */
 };
 
 enum version_state {

@@ -90,6 +90,7 @@ enum rc map_names_text(const struct names *names, struct buf *out, struct err *e
     return buf_ok(out, err);
 }
 
+/* A list of names is a place in `names` so far: names_put() makes it a text. */
 static enum rc col_put(const struct col *c, void *rec, struct buf *names, struct val *ret,
                        struct err *err)
 {
@@ -107,9 +108,10 @@ static enum rc col_put(const struct col *c, void *rec, struct buf *names, struct
         *ret = I(*(const unsigned *)at(rec, c));
         return RC_OK;
     case COL_NAMES:
+        *ret = (struct val){.type = VAL_TEXT, .i = (int64_t)names->len};
         TRY(map_names_text(at(rec, c), names, err));
-        *ret = T(buf_cstr(names));
-        return RC_OK;
+        buf_addc(names, '\0');
+        return buf_ok(names, err);
     case COL_TEXT:
         break;
     }
@@ -131,6 +133,9 @@ enum rc db_insert(struct db *db, enum stmt_id id, const struct map *m, void *rec
     AUTO(buf) struct buf names = BUF((size_t)1 << 20);
     for (size_t i = 1; i < m->n; i++)
         TRY(col_put(&m->cols[i], rec, &names, &v[i - 1], err));
+    for (size_t i = 1; i < m->n; i++)
+        if (m->cols[i].type == COL_NAMES)
+            v[i - 1].s = buf_cstr(&names) + v[i - 1].i;
     int64_t rows = 0, new_id = 0;
     TRY(db_run(db, id, v, m->n - 1, take_id, &new_id, &rows, err));
     if (rows > 0)

@@ -29,6 +29,8 @@ static const struct dialect dialect[] = {
     {"skip_locked", "FOR UPDATE OF j SKIP LOCKED"},
     {"ids", "(SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST("},
     {"/ids", " AS JSON)))"},
+    {"bytes", " COLLATE \"C\""},
+    {"clustered", ""},
     {"has_meta", "SELECT 1 FROM information_schema.tables WHERE table_name = 'meta' AND "
                  "table_schema = current_schema()"},
     {"text_columns",

@@ -51,18 +51,19 @@ MUST enum rc db_connector_set_state(struct db *db, int64_t id, const char *state
 MUST enum rc db_connector_remove(struct db *db, int64_t id, struct err *err);
 
 /* certificates and versions */
-struct cert_filter {
-    const char *text; /* matches name or a SAN, case-insensitive substring; NULL = all */
-    int64_t after;
-    int limit;
-};
 MUST enum rc db_cert_add(struct db *db, struct cert *c, struct err *err);
 MUST enum rc db_cert_get(struct db *db, int64_t id, struct arena *a, struct cert *ret,
                          struct err *err);
 MUST enum rc db_cert_find(struct db *db, const char *name, struct arena *a, struct cert *ret,
                           struct err *err);
-MUST enum rc db_cert_list(struct db *db, const struct cert_filter *f, struct arena *a,
+MUST enum rc db_cert_list(struct db *db, int64_t after, int limit, struct arena *a,
                           struct cert_page *ret, struct err *err);
+/* Those that hold exactly this name. */
+MUST enum rc db_cert_named(struct db *db, const char *name, int limit, struct arena *a,
+                           struct cert_page *ret, struct err *err);
+/* All tags in use, in order. */
+MUST enum rc db_tag_list(struct db *db, int limit, struct arena *a, struct names *ret,
+                         struct err *err);
 MUST enum rc db_cert_count(struct db *db, int64_t *ret, struct err *err);
 MUST enum rc db_cert_update(struct db *db, const struct cert *c, struct err *err);
 MUST enum rc db_cert_remove(struct db *db, int64_t id, struct err *err);
@@ -74,8 +75,13 @@ MUST enum rc db_cert_due(struct db *db, int64_t now, int limit, struct arena *a,
 /* A page of the certificate screen: sorted, filtered, continued after the last row seen. */
 enum cert_sort { CERT_BY_NAME = 0, CERT_BY_EXPIRY, CERT_BY_RENEWAL, CERT_BY_AGE, CERT_SORTS };
 struct cert_query {
-    const char
-        *text; /* in name or SAN, or the start of a serial number or fingerprint; NULL = all */
+    /*
+     * Words, each of which must be found: at the start of a word of a name, a SAN or a tag ("shop",
+     * "example.jp"), or at the start of a serial number or fingerprint. "#tag" a tag from its
+     * start; "*text" anywhere inside a name, by looking at all of them. NULL = all.
+     */
+    const char *text;
+    struct names tags; /* all of them; words and tags are four at most */
     int64_t healths;              /* bits 1 << enum cert_health; 0 = any */
     int64_t ca_id, target_id;     /* 0 = any */
     int64_t end_from, end_before; /* of validity; 0 = open */
@@ -86,6 +92,7 @@ struct cert_query {
     const char *after_name;
     int64_t after_value, after_id;
     int limit;
+    int few; /* so many rows are sorted rather than looked for in order; 0 = the store's own idea */
 };
 MUST enum rc db_cert_query(struct db *db, const struct cert_query *q, struct arena *a,
                            struct cert_page *ret, struct err *err);

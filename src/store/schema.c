@@ -192,16 +192,27 @@ static const char v5[] =
     "ALTER TABLE cert ADD COLUMN organisation_id BIGINT REFERENCES organisation (id);"
     "CREATE INDEX cert_organisation ON cert (organisation_id) WHERE organisation_id IS NOT NULL;";
 
+/* What certificates are searched by, and tags. {bytes}: in the order of the bytes, whatever the
+ * language of the database; repo_term.c fills the rows. */
+static const char v6[] =
+    "ALTER TABLE cert ADD COLUMN tags TEXT;"
+    "CREATE TABLE cert_term (cert_id BIGINT NOT NULL REFERENCES cert (id) ON DELETE CASCADE,"
+    " term TEXT{bytes} NOT NULL, PRIMARY KEY (cert_id, term)){clustered};"
+    "CREATE INDEX cert_term_term ON cert_term (term, cert_id);";
+
 const struct migration store_migrations[] = {
-    {1, v1},
-    {2, v2},
-    {3, v3},
-    {4, v4},
-    {5, v5},
+    {1, v1, NULL},
+    {2, v2, NULL},
+    {3, v3, NULL},
+    {4, v4, NULL},
+    {5, v5, NULL},
+    {6, v6, terms_fill},
 #ifdef INRO_EXTRA_MIGRATION /* tests of upgrades build a program of the future */
     {
         1000,
 #include INRO_EXTRA_MIGRATION
+        ,
+        NULL,
     },
 #endif
 };

@@ -249,6 +249,8 @@ static enum rc version_first(struct store *s, int64_t *ret, struct err *err)
 static enum rc migrate_one(struct db *db, const struct migration *m, struct err *err)
 {
     enum rc rc = db->s->drv->script(db->c, m->sql, err);
+    if (rc == RC_OK && m->fill)
+        rc = m->fill(db, err);
     if (rc != RC_OK)
         return WHILE(err, rc,
                      MSG("store.migrating", "migrating the schema to version {0}",

@@ -55,6 +55,7 @@ MUST enum rc stmt_expand(const char *sql, const struct dialect *d, struct buf *o
 struct migration {
     int version;
     const char *sql;
+    enum rc (*fill)(struct db *db, struct err *err); /* what SQL cannot do; may be NULL */
 };
 extern const struct migration store_migrations[];
 extern const size_t store_migration_count;
@@ -138,6 +139,8 @@ struct map {
     static const struct col t##_cols[] = {__VA_ARGS__};                                            \
     static const struct map t##_map = {sizeof(struct t), t##_cols, COUNT_OF(t##_cols), en_, ja_}
 
+extern const struct map cert_map;
+
 struct rows {
     void *v;
     size_t n;
@@ -169,6 +172,12 @@ MUST enum rc db_number(struct db *db, enum stmt_id id, const struct val *args, s
                        int64_t *ret, struct err *err);
 MUST enum rc map_names_text(const struct names *names, struct buf *out, struct err *err);
 MUST enum rc limit_ok(int limit, struct err *err);
+/* repo_term.c: the words a certificate is found by. terms_renew() after its names or tags changed;
+ * terms_mark() for a version's serial number and fingerprint. */
+MUST enum rc terms_renew(struct db *db, const struct cert *c, struct err *err);
+MUST enum rc terms_mark(struct db *db, const struct cert_version *v, struct err *err);
+MUST enum rc terms_fill(struct db *db, struct err *err);
+void add_lower(struct buf *b, const char *s); /* ASCII */
 /* "text" -> "%text%" in lower case for LIKE ... ESCAPE '!'. */
 MUST enum rc like_text(const char *text, struct buf *out, struct err *err);
 

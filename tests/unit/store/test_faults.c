@@ -215,8 +215,8 @@ static void migration_backs_up_and_is_atomic(void **state)
     assert_true(n < MOST);
     memcpy(bad, store_migrations, n * sizeof bad[0]);
     memcpy(good, store_migrations, n * sizeof good[0]);
-    bad[n] = (struct migration){last + 1, "CREATE TABLE t2 (a BIGINT); BROKEN;"};
-    good[n] = (struct migration){last + 1, "CREATE TABLE t2 (a BIGINT);"};
+    bad[n] = (struct migration){last + 1, "CREATE TABLE t2 (a BIGINT); BROKEN;", NULL};
+    good[n] = (struct migration){last + 1, "CREATE TABLE t2 (a BIGINT);", NULL};
     int from = 0, to = 0;
     OK(put(r->s, "kept", "yes", err));
     assert_int_equal(store_migrate_with(r->s, bad, n + 1, &from, &to, NULL), RC_INTERNAL);

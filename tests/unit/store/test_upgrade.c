@@ -84,15 +84,30 @@ static void compare(const char *before, const char *after)
     }
     sqlite3_finalize(st);
     assert_true(tables > 15);
+    /* serial number and fingerprint of every version are terms */
+    assert_int_equal(number(db, "SELECT count(*) FROM cert_term WHERE term LIKE '=%'"),
+                     2 * number(db, "SELECT count(*) FROM cert_version"));
     assert_int_equal(number(db, "SELECT count(*) FROM sqlite_sequence n JOIN old.sqlite_sequence o "
                                 "ON o.name = n.name WHERE n.seq < o.seq"),
                      0);
     sqlite3_close(db);
 }
 
+/* What was there before is found as what comes later is. */
+static void can_be_searched(struct rig *r, struct db *db)
+{
+    struct cert_page page;
+    OK(db_cert_query(db, &(struct cert_query){.text = "name.2", .limit = 10}, r->a, &page, err));
+    assert_int_equal(page.n, 1);
+    assert_int_equal(page.v[0].id, 2);
+    assert_int_equal(page.v[0].tags.n, 0);
+    OK(db_cert_query(db, &(struct cert_query){.text = "日本", .limit = 10}, r->a, &page, err));
+    assert_true(page.n > 1);
+}
+
 static void upgrade_one(const char *file)
 {
-    struct rig r = {0};
+    struct rig r = {.a = arena_create(0)};
     char before[160], after[160];
     rig_dir(&r);
     snprintf(before, sizeof before, "%s/before.db", r.dir);
@@ -106,6 +121,7 @@ static void upgrade_one(const char *file)
     AUTO(db) struct db *db = NULL;
     OK(store_begin(r.s, &db, err));
     OK(db_prepare_all(db, err));
+    can_be_searched(&r, db);
     db_rollback(&db);
     store_close(r.s);
     r.s = NULL;
