@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/policy.h"
 #include "store/repo.h"
 
 enum { BATCH = 2000, ROUNDS = 9, PAGE = 60, CHAIN = 1500 };

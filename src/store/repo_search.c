@@ -7,13 +7,14 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "model/policy.h"
 #include "store/repo.h"
 #include "store/store_priv.h"
 
 enum { WORDS = 4, FEW = 20000, TEXT_MAX_BYTES = 256 };
 
 /* What the rows are taken from: numbers of the statements cert.find_*. */
-enum narrow { ALL_ROWS = 0, BY_TERM, BY_INSIDE, BY_OWNER, BY_CA, BY_TARGET, BY_END };
+enum narrow { ALL_ROWS = 0, BY_TERM, BY_INSIDE, BY_OWNER, BY_CA, BY_TARGET, BY_END, BY_STATE };
 
 /* One word or tag as ranges of terms; from NULL = none. hex: of '=' terms. */
 struct word {
@@ -27,6 +28,9 @@ struct search {
     enum narrow by;
     int64_t few; /* rows the best way in has so far */
 };
+
+/* States that most certificates are in. */
+enum { COMMON_STATES = 1 << HEALTH_VALID | 1 << HEALTH_EXPIRING };
 
 static const char after_all[] = "\xf4\x8f\xbf\xbf"; /* U+10FFFF: after every character */
 
@@ -207,6 +211,9 @@ static enum rc choose(struct db *db, const struct cert_query *q, struct search *
     if (q->sort != CERT_BY_EXPIRY && (q->end_from > 0 || q->end_before > 0))
         TRY(consider(db, s, BY_END, STMT_END_CERT_COUNT, ARGS(I(q->end_from), I(until), I(s->few)),
                      err));
+    if (q->healths && !(q->healths & COMMON_STATES))
+        TRY(consider(db, s, BY_STATE, STMT_STATE_CERT_COUNT,
+                     ARGS(I(q->healths), I(q->now), I(s->few)), err));
     return RC_OK;
 }
 

@@ -198,7 +198,10 @@ static const char v6[] =
     "ALTER TABLE cert ADD COLUMN tags TEXT;"
     "CREATE TABLE cert_term (cert_id BIGINT NOT NULL REFERENCES cert (id) ON DELETE CASCADE,"
     " term TEXT{bytes} NOT NULL, PRIMARY KEY (cert_id, term)){clustered};"
-    "CREATE INDEX cert_term_term ON cert_term (term, cert_id);";
+    "CREATE INDEX cert_term_term ON cert_term (term, cert_id);"
+    "CREATE INDEX cert_unissued ON cert (id) WHERE current_id = 0;"
+    "CREATE INDEX binding_trouble ON binding (cert_id) WHERE state IN ('failed', 'drift');"
+    "CREATE INDEX version_revoked ON cert_version (cert_id) WHERE state = 4;";
 
 const struct migration store_migrations[] = {
     {1, v1, NULL},

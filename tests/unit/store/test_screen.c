@@ -126,6 +126,11 @@ static void counts_are_what_the_rule_says(void **state)
             db, &(struct cert_query){.healths = (int64_t)1 << h, .now = now, .limit = 1000}, r->a,
             &page, err));
         assert_int_equal(page.n, want[h]);
+        OK(db_cert_query(
+            db,
+            &(struct cert_query){.healths = (int64_t)1 << h, .now = now, .limit = 1000, .few = 1},
+            r->a, &page, err));
+        assert_int_equal(page.n, want[h]);
     }
     assert_true(want[HEALTH_EXPIRING] > 0 && want[HEALTH_ORDERING] > 0 && want[HEALTH_DRIFT] > 0);
     assert_true(weeks > 0 && weeks < MANY_CERTS);
