@@ -81,7 +81,7 @@ struct cert_query {
      * start; "*text" anywhere inside a name, by looking at all of them. NULL = all.
      */
     const char *text;
-    struct names tags; /* all of them; words and tags are four at most */
+    struct names tags;            /* all of them; words and tags are four at most */
     int64_t healths;              /* bits 1 << enum cert_health; 0 = any */
     int64_t ca_id, target_id;     /* 0 = any */
     int64_t end_from, end_before; /* of validity; 0 = open */
