@@ -12,6 +12,7 @@ static const char not_built[] =
     "Inro は動作していますが、このバイナリに画面は含まれていません。コマンドライン（inro "
     "--help）をお使いください。\n";
 
+/* nosniff and no-referrer are on every answer of the server already */
 void security_headers(struct http_exchange *x, bool is_api)
 {
     static const char *const all[][2] = {
@@ -19,8 +20,6 @@ void security_headers(struct http_exchange *x, bool is_api)
          "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
          "object-src 'none'; require-trusted-types-for 'script'"},
         {"Strict-Transport-Security", "max-age=31536000"},
-        {"X-Content-Type-Options", "nosniff"},
-        {"Referrer-Policy", "no-referrer"},
         {"Cross-Origin-Opener-Policy", "same-origin"},
         {"Cross-Origin-Resource-Policy", "same-origin"},
     };

@@ -115,6 +115,12 @@ def forced_browsing(box):
             tried += 1
     if tried < 60:
         raise Failure(f"only {tried} routes were tried")
+    for path in ("/", "/api/v1/health", "/api/v1/certs"):
+        lines = w.ask("GET", path)[1].lower().split("\r\n")[1:]
+        names = [line.partition(":")[0] for line in lines]
+        for name in ("content-security-policy", "strict-transport-security", "x-content-type-options", "referrer-policy"):
+            if names.count(name) != 1:
+                raise Failure(f"{path}: {name} is sent {names.count(name)} times")
     for path in ("/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc/passwd", "/%00", "/api/v1/../../x",
                  "/assets/%2e%2e/%2e%2e/master.key", "//etc/passwd", "/%c0%ae%c0%ae/x"):
         status, _, rest = w.ask("GET", path)
