@@ -25,6 +25,7 @@
 #include "app/upgrade.h"
 #include "base/clock.h"
 #include "base/os/file.h"
+#include "base/os/notify.h"
 #include "codec/json.h"
 #include "store/store.h"
 
@@ -193,6 +194,7 @@ static void begin_stop(struct supervisor *s)
         return;
     s->stopping = true;
     s->stop_by = now_mono() + STOP_SEC * USEC_PER_SEC;
+    (void)notify_manager("STOPPING=1\nSTATUS=running steps come to a safe point first");
     log_line(LOG_INFO, "supervisor", "stopping; running steps come to a safe point first");
     for (int i = ROLE_COUNT - 1; i > ROLE_VAULT; i--)
         if (s->child[i].control >= 0 &&
@@ -233,6 +235,17 @@ static void on_signal(struct supervisor *s)
     }
 }
 
+static void announce(struct supervisor *s)
+{
+    char state[256];
+    s->announced = true;
+    (void)snprintf(state, sizeof state, "READY=1\nSTATUS=ready on https://%s", s->config.listen);
+    (void)notify_manager(state);
+    (void)printf("inro: ready, https://%s\n", s->config.listen);
+    (void)fflush(stdout);
+    log_line(LOG_INFO, "supervisor", "ready, inro %s on %s", INRO_VERSION, s->config.listen);
+}
+
 static void on_hello(struct supervisor *s, enum role_id id)
 {
     AUTO(buf) struct buf b = BUF(IPC_MAX_FRAME);
@@ -248,12 +261,8 @@ static void on_hello(struct supervisor *s, enum role_id id)
     bool all = true;
     for (int i = 0; i < ROLE_COUNT; i++)
         all = all && s->child[i].ready;
-    if (all && !s->announced) {
-        s->announced = true;
-        (void)printf("inro: ready, https://%s\n", s->config.listen);
-        (void)fflush(stdout);
-        log_line(LOG_INFO, "supervisor", "ready, inro %s on %s", INRO_VERSION, s->config.listen);
-    }
+    if (all && !s->announced)
+        announce(s);
 }
 
 static int next_timeout(const struct supervisor *s)
@@ -303,6 +312,7 @@ static enum rc prepare(struct supervisor *s, int argc, char *const argv[], int *
     TRY(init_lock(&s->config, s->arena, ret_lock, err));
     TRY(restore_finish(&s->config, s->arena, err));
     TRY(init_sweep(&s->config, s->arena, err));
+    (void)notify_manager("STATUS=looking at the store; an older one is upgraded first");
     TRY(upgrade_store(&s->config, s->arena, argc, argv, err));
     TRY(init_gui_cert(&s->config, s->arena, err));
     return config_argv(&s->config, s->arena, &s->argv, err);
@@ -338,6 +348,18 @@ static enum rc start_log(struct supervisor *s, struct log_keeper **ret, struct e
     return RC_OK;
 }
 
+/* The journal takes the priority from each line's head. */
+static void say_why(const char *problems, const struct err *err, const char *lang)
+{
+    const char *head = log_is_journal(STDERR_FILENO) ? "<3>" : "";
+    struct str rest = str_from(problems), line;
+    char text[1600];
+    while (rest.n > 0 && str_split(&rest, '\n', &line))
+        (void)fprintf(stderr, "%s%.*s\n", head, (int)line.n, line.p);
+    err_text(err, lang, text, sizeof text);
+    (void)fprintf(stderr, "%sinro: %s\n", head, text);
+}
+
 int supervisor_main(int argc, char *const argv[])
 {
     AUTO(arena) struct arena *a = arena_create(0);
@@ -364,9 +386,7 @@ int supervisor_main(int argc, char *const argv[])
     if (rc == RC_OK)
         rc = start_log(&s, &keeper, &err);
     if (rc != RC_OK) {
-        char text[1600];
-        err_text(&err, lang, text, sizeof text);
-        (void)fprintf(stderr, "%sinro: %s\n", buf_cstr(&problems), text);
+        say_why(buf_cstr(&problems), &err, lang);
         return cli_exit(rc);
     }
     run(&s);

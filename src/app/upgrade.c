@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/os/file.h"
+#include "base/os/notify.h"
 #include "base/os/proc.h"
 #include "codec/json.h"
 #include "connect/connect.h"
@@ -186,6 +187,8 @@ static void run_previous(struct upgrade *u)
     for (int i = 0; i < u->argc; i++)
         argv[i + 2] = u->argv[i];
     log_line(LOG_ERROR, "supervisor", "the previous version goes on: %s", path);
+    /* 0.1 does not tell, and whoever started the service would wait for it. */
+    (void)notify_manager("READY=1\nSTATUS=the upgrade failed; the former version goes on");
     (void)unsetenv("INRO_PREVIOUS"); /* it has none of its own */
     (void)execv(path, (char *const *)(uintptr_t)argv);
     log_line(LOG_ERROR, "supervisor", "%s: %s", path, strerrordesc_np(errno));

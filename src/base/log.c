@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -13,9 +14,10 @@
 
 static const char *log_role = "inro";
 static int log_fd = 2;
-static bool log_json;
+static bool log_json, log_journal;
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
+static const int priorities[] = {3, 4, 6, 7}; /* syslog(3): err, warning, info, debug */
 static const char *const rooms[] = {"api",    "app",        "connect", "front", "job",   "net",
                                     "prober", "supervisor", "store",   "vault", "worker"};
 
@@ -45,6 +47,7 @@ void log_init(const char *role, int fd, enum log_level level, bool json)
     log_role = role;
     log_fd = fd;
     log_json = json;
+    log_journal = log_is_journal(fd);
     if (levels == &own) /* a shared table has what the supervisor and people set */
         log_set_level(level);
 }
@@ -132,26 +135,69 @@ static size_t put(char *out, size_t size, size_t o, const char *s, bool json)
     return o;
 }
 
-static void emit(enum log_level level, const char *room, const char *text)
+size_t log_format(char line[LOG_LINE_MAX], enum log_level level, const char *room, const char *text)
 {
-    char line[3072], at[32];
+    char at[32];
     size_t o;
 
     time_rfc3339(clock_now(clock_real()), at);
     if (log_json) {
-        o = (size_t)snprintf(line, sizeof line,
+        o = (size_t)snprintf(line, LOG_LINE_MAX,
                              "{\"at\":\"%s\",\"level\":\"%s\",\"role\":\"%s\",\"pid\":%d,"
                              "\"room\":\"%s\",\"text\":\"",
                              at, level_names[level], log_role, (int)getpid(), room);
-        o = put(line, sizeof line - 4, o, text, true);
+        o = put(line, LOG_LINE_MAX - 4, o, text, true);
         line[o++] = '"';
         line[o++] = '}';
     } else {
-        o = (size_t)snprintf(line, sizeof line, "%s %s %s[%d] %s: ", at, level_names[level],
+        o = (size_t)snprintf(line, LOG_LINE_MAX, "%s %s %s[%d] %s: ", at, level_names[level],
                              log_role, (int)getpid(), room);
-        o = put(line, sizeof line - 2, o, text, false);
+        o = put(line, LOG_LINE_MAX - 2, o, text, false);
     }
     line[o++] = '\n';
+    return o;
+}
+
+/* systemd names the stream it reads by device and inode, so a redirected one is not taken for it.
+ */
+bool log_is_journal(int fd)
+{
+    const char *named = getenv("JOURNAL_STREAM");
+    struct stat st;
+    char ours[48];
+    if (!named || fstat(fd, &st) != 0)
+        return false;
+    (void)snprintf(ours, sizeof ours, "%llu:%llu", (unsigned long long)st.st_dev,
+                   (unsigned long long)st.st_ino);
+    return strcmp(named, ours) == 0;
+}
+
+int log_priority_of(const char *line, size_t n)
+{
+    static const char key[] = "\"level\":\"";
+    const char *word = memchr(line, n && line[0] == '{' ? ',' : ' ', n), *end = line + n;
+    size_t skip = 1;
+    if (word && line[0] == '{') {
+        skip += sizeof key - 1;
+        word =
+            (size_t)(end - word) > skip && memcmp(word + 1, key, sizeof key - 1) == 0 ? word : NULL;
+    }
+    for (size_t i = 0; word && i < COUNT_OF(level_names); i++) {
+        size_t len = strlen(level_names[i]);
+        if ((size_t)(end - word) > skip + len && memcmp(word + skip, level_names[i], len) == 0 &&
+            strchr(" \"", word[skip + len]))
+            return priorities[i];
+    }
+    return priorities[LOG_WARN];
+}
+
+static void emit(enum log_level level, const char *room, const char *text)
+{
+    char line[4 + LOG_LINE_MAX];
+    size_t o = 0;
+    if (log_journal)
+        o = (size_t)snprintf(line, 4, "<%d>", priorities[level]);
+    o += log_format(line + o, level, room, text);
     if (write(log_fd, line, o) < 0)
         return; /* nowhere left to say it */
 }

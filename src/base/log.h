@@ -26,6 +26,14 @@ bool log_set_room(const char *room, enum log_level level);
 const char *log_level_name(enum log_level level);
 bool log_level_from_name(const char *name, enum log_level *ret);
 void log_line(enum log_level level, const char *room, const char *fmt, ...) FORMAT(3, 4);
+enum { LOG_LINE_MAX = 3072 };
+/* The line log_line() would write, with its end of line; for who writes the file itself. */
+size_t log_format(char out[LOG_LINE_MAX], enum log_level level, const char *room, const char *text);
+/* True when the journal of systemd reads this descriptor: there a line begins with "<N>", N being
+ * the priority of syslog(3). log_init() looks, so log_line() does it by itself. */
+bool log_is_journal(int fd);
+/* The priority of a line that log_line() made; of any other, as our libraries print, warning. */
+int log_priority_of(const char *line, size_t n);
 /* An error value with its frames, remote and place. `what` names the operation. */
 void log_err(enum log_level level, const char *room, const char *what, const struct err *err);
 

@@ -134,6 +134,12 @@ static enum rc sq_disk(struct conn *c, bool full, struct err *err)
                 path, sqlite3_errmsg(c->db));
 }
 
+/* A quota that is used up is a full disk to us; SQLite takes it for a broken one. */
+static bool out_of_room(int errnum)
+{
+    return errnum == ENOSPC || errnum == EDQUOT;
+}
+
 static enum rc sq_fail(struct conn *c, struct err *err)
 {
     int x = sqlite3_extended_errcode(c->db);
@@ -169,7 +175,7 @@ static enum rc sq_fail(struct conn *c, struct err *err)
     case SQLITE_IOERR:
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
-        return sq_disk(c, sqlite3_system_errno(c->db) == ENOSPC, err);
+        return sq_disk(c, out_of_room(sqlite3_system_errno(c->db)), err);
     default:
         return FAIL(err, RC_INTERNAL, BLAME_US,
                     MSG("store.sql", "the database {0} refused a statement: {1}; report this",

@@ -3,12 +3,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -126,6 +128,55 @@ static void levels_are_per_room_and_shared(void **state)
     close(fd);
 }
 
+static void a_line_tells_its_priority(void **state)
+{
+    (void)state;
+    static const int want[] = {3, 4, 6, 7};
+    for (int json = 0; json < 2; json++) {
+        log_init("front", pipe_fd[1], LOG_DEBUG, json);
+        for (int level = LOG_ERROR; level <= LOG_DEBUG; level++) {
+            log_line((enum log_level)level, "api", "error warn info debug");
+            const char *line = logged();
+            assert_int_equal(log_priority_of(line, strlen(line)), want[level]);
+        }
+    }
+    static const char *const others[] = {"",
+                                         "\n",
+                                         " ",
+                                         "{",
+                                         "{,",
+                                         "{}",
+                                         "free(): invalid pointer\n",
+                                         "{\"at\":\"x\",\"level\":\"inf",
+                                         "a inf",
+                                         "a information"};
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        assert_int_equal(log_priority_of(others[i], strlen(others[i])), 4);
+}
+
+static void only_the_journals_own_stream_is_one(void **state)
+{
+    (void)state;
+    struct stat st;
+    char named[64];
+    assert_int_equal(fstat(pipe_fd[1], &st), 0);
+    unsetenv("JOURNAL_STREAM");
+    assert_false(log_is_journal(pipe_fd[1]));
+    snprintf(named, sizeof named, "%llu:%llu", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino + 1);
+    setenv("JOURNAL_STREAM", named, 1);
+    assert_false(log_is_journal(pipe_fd[1])); /* redirected elsewhere */
+    snprintf(named, sizeof named, "%llu:%llu", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino);
+    setenv("JOURNAL_STREAM", named, 1);
+    assert_true(log_is_journal(pipe_fd[1]));
+    assert_false(log_is_journal(-1));
+    log_init("front", pipe_fd[1], LOG_INFO, false);
+    log_line(LOG_ERROR, "api", "x");
+    assert_int_equal(strncmp(logged(), "<3>2", 4), 0);
+    unsetenv("JOURNAL_STREAM");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +185,8 @@ int main(void)
         cmocka_unit_test(json_lines_are_escaped),
         cmocka_unit_test(an_overlong_line_is_cut_and_ended),
         cmocka_unit_test(an_error_value_is_told_whole),
+        cmocka_unit_test(a_line_tells_its_priority),
+        cmocka_unit_test(only_the_journals_own_stream_is_one),
         /* last: from here on the table is shared */
         cmocka_unit_test(levels_are_per_room_and_shared),
     };
