@@ -141,8 +141,6 @@ static enum rc run_update(struct request *r, struct err *err)
                           .organisation = in->organisation};
     struct cert n = c;
     TRY(cert_from_input(r, &all, &n, err));
-    if (!json_get(r->body, "challenge") && c.challenge)
-        n.challenge = c.challenge;
     if (!json_get(r->body, "policy") && c.policy)
         n.policy = c.policy;
     n.updated = r->now;

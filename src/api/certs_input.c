@@ -95,78 +95,6 @@ static enum rc ca_can(const struct conn_head *ca, const struct needs *needs, str
     return m ? refuse(err, "names", FAIL(err, RC_INPUT, BLAME_INPUT, m)) : RC_OK;
 }
 
-/* A certificate's own challenge has no place in the vault: secrets belong to connectors. */
-static enum rc no_secret(void *ctx, const char *field, struct str clear, struct arena *a,
-                         const char **ret, struct err *err)
-{
-    (void)ctx, (void)clear, (void)a, (void)ret;
-    return FAIL(err, RC_INPUT, BLAME_INPUT,
-                MSG("api.challenge_secret",
-                    "a challenge cannot hold a secret ({0}); use one of this machine",
-                    "チャレンジに秘密情報（{0}）は設定できません。本サーバー上の方法を"
-                    "使ってください"),
-                field);
-}
-static const struct secret_sink no_secrets = {no_secret, NULL};
-
-/* {"type":"http-01", ...the solver's settings} as given -> as stored. */
-static enum rc read_challenge(struct request *r, const struct conn_head *ca,
-                              const struct needs *needs, const char **ret, struct err *err)
-{
-    const struct json *in = json_get(r->body, "challenge");
-    const char *type = json_str_or(in, "type", "http-01"), *key;
-    const struct json *value;
-    const struct challenge_ops *ops = challenge_find(type);
-    AUTO(buf) struct buf given = BUF(65536), stored = BUF(65536);
-    struct json_writer w = JSON_WRITER(&given);
-    AUTO(json) struct json *settings = NULL, *clean = NULL;
-    void *iter = NULL;
-    if (!ops)
-        return refuse(err, "challenge",
-                      FAIL(err, RC_INPUT, BLAME_INPUT,
-                           MSG("api.no_challenge", "there is no challenge type {0}",
-                               "チャレンジの種類 {0} はありません"),
-                           type));
-    if (needs->wildcard && !(ca->caps & CA_CAP_NO_PROOF) && strcmp(ops->proof_type, "dns-01") != 0)
-        return refuse(
-            err, "challenge",
-            FAIL(err, RC_INPUT, BLAME_INPUT,
-                 MSG("api.wildcard_dns",
-                     "a wildcard name is proven by DNS only; choose a dns-01 challenge",
-                     "ワイルドカードの検証は DNS だけで行えます。dns-01 を選んでください")));
-    jw_object(&w);
-    while (in && json_next(in, &iter, &key, &value)) {
-        if (strcmp(key, "type") == 0)
-            continue;
-        jw_key(&w, key);
-        jw_json(&w, value);
-    }
-    jw_end_object(&w);
-    TRY(buf_ok(&given, err));
-    TRY(json_parse(buf_str(&given), &settings, err));
-    void *s = arena_alloc(r->a, ops->head.settings_size);
-    if (!s)
-        return NOMEM(err);
-    enum rc rc = schema_decode(ops->head.fields, settings, NULL, &no_secrets, r->a, s, err);
-    if (rc != RC_OK)
-        return refuse(err, "challenge", rc);
-    const char *text;
-    TRY(encode_text(r, ops->head.fields, s, SCHEMA_STORED, &text, err));
-    TRY(json_parse(str_from(text), &clean, err));
-    w = JSON_WRITER(&stored);
-    jw_object(&w);
-    jw_kstr(&w, "type", type);
-    iter = NULL;
-    while (json_next(clean, &iter, &key, &value)) {
-        jw_key(&w, key);
-        jw_json(&w, value);
-    }
-    jw_end_object(&w);
-    TRY(buf_ok(&stored, err));
-    *ret = arena_str(r->a, buf_str(&stored));
-    return *ret ? RC_OK : NOMEM(err);
-}
-
 static enum rc read_policy(struct request *r, const struct conn_head *ca, const char **ret,
                            struct err *err)
 {
@@ -226,7 +154,7 @@ enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert
               "{0} に {1} という種類はありません。inro docs を参照してください"),
           "ca", ca.type);
     TRY(ca_can(head, &needs, err));
-    TRY(read_challenge(r, head, &needs, &c->challenge, err));
+    TRY(challenge_from_input(r, head, needs.wildcard, c->challenge, &c->challenge, err));
     TRY(read_policy(r, head, &c->policy, err));
     TRY(group_from_input(r, in->group, c->group_id, &c->group_id, err));
     TRY(read_organisation(r, in->organisation, c, err));

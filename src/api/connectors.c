@@ -7,7 +7,6 @@
 
 #include "api/priv.h"
 #include "codec/name.h"
-#include "crypto/digest.h"
 #include "job/licence.h"
 #include "model/organisation.h"
 
@@ -39,14 +38,8 @@ static enum rc seal_secret(void *ctx, const char *field, struct str clear, struc
                            const char **ret, struct err *err)
 {
     struct sealer *s = ctx;
-    struct api *api = s->r->api;
     const char *place = arena_printf(a, "connector/%lld/%s", (long long)s->id, field);
-    if (!place)
-        return NOMEM(err);
-    (void)pthread_mutex_lock(&api->vault_lock);
-    enum rc rc = vault_seal(api->o.vault, place, clear, a, ret, err);
-    (void)pthread_mutex_unlock(&api->vault_lock);
-    return rc;
+    return place ? r_seal(s->r, place, clear, ret, err) : NOMEM(err);
 }
 
 static enum rc head_of(const char *kind, const char *type, const struct conn_head **ret,
@@ -83,31 +76,6 @@ static enum rc settings_text(struct request *r, const struct conn_head *head,
     return encode_text(r, head->fields, settings, SCHEMA_STORED, ret, err);
 }
 
-/* Settings for the audit log: a secret is the fingerprint of its sealed form, which tells that it
- * changed and nothing else. */
-static enum rc fingerprints(struct request *r, const struct json *stored)
-{
-    void *iter = NULL;
-    const char *key, *sealed;
-    const struct json *value;
-    char sum[65];
-    jw_object(&r->w);
-    while (json_next(stored, &iter, &key, &value)) {
-        jw_key(&r->w, key);
-        if (!json_get_str(value, "sealed", &sealed)) {
-            jw_json(&r->w, value);
-            continue;
-        }
-        sha256_hex(str_from(sealed), sum);
-        sum[16] = '\0';
-        jw_object(&r->w);
-        jw_kstr(&r->w, "fingerprint", sum);
-        jw_end_object(&r->w);
-    }
-    jw_end_object(&r->w);
-    return RC_OK;
-}
-
 static enum rc view_settings(struct request *r, const struct connector *c, struct err *err)
 {
     const struct conn_head *head = registry_head(kind_of_name(c->kind), c->type);
@@ -123,8 +91,9 @@ static enum rc view_settings(struct request *r, const struct connector *c, struc
         return NOMEM(err);
     TRY(schema_decode(head->fields, stored, NULL, NULL, r->a, settings, err));
     if (r->for_audit)
-        return fingerprints(r, stored);
-    schema_encode(head->fields, settings, SCHEMA_MASKED, &r->w);
+        view_fingerprints(&r->w, stored);
+    else
+        schema_encode(head->fields, settings, SCHEMA_MASKED, &r->w);
     return RC_OK;
 }
 

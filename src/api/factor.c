@@ -144,10 +144,7 @@ static enum rc prepare_begin(struct request *r, struct err *err)
     mem_wipe(secret, sizeof secret);
     f->shown = arena_str(r->a, buf_str(&shown));
     r->prepared = f;
-    (void)pthread_mutex_lock(&r->api->vault_lock);
-    enum rc rc = vault_seal(r->api->o.vault, place, buf_str(&text), r->a, &f->sealed, err);
-    (void)pthread_mutex_unlock(&r->api->vault_lock);
-    TRY(rc);
+    TRY(r_seal(r, place, buf_str(&text), &f->sealed, err));
     return f->shown ? RC_OK : NOMEM(err);
 }
 

@@ -229,6 +229,15 @@ void r_event(struct request *r, const char *kind, int64_t id)
     r->event = arena_strdup(r->a, buf_cstr(&b));
 }
 
+enum rc r_seal(struct request *r, const char *place, struct str clear, const char **ret,
+               struct err *err)
+{
+    (void)pthread_mutex_lock(&r->api->vault_lock);
+    enum rc rc = vault_seal(r->api->o.vault, place, clear, r->a, ret, err);
+    (void)pthread_mutex_unlock(&r->api->vault_lock);
+    return rc;
+}
+
 enum rc stored_json(const char *text, struct json **ret, struct err *err)
 {
     *ret = NULL;

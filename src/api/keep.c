@@ -58,10 +58,7 @@ static enum rc run_backup(struct request *r, struct err *err)
     const char *place = arena_printf(r->a, "backup/%s/passphrase", nonce);
     if (!place)
         return NOMEM(err);
-    (void)pthread_mutex_lock(&r->api->vault_lock);
-    enum rc rc = vault_seal(r->api->o.vault, place, str_from(in->passphrase), r->a, &sealed, err);
-    (void)pthread_mutex_unlock(&r->api->vault_lock);
-    TRY(rc);
+    TRY(r_seal(r, place, str_from(in->passphrase), &sealed, err));
     r->subject = "backup";
     TRY(job_request_backup(r->db, 0, place, sealed, r->now, &job, &existing, err));
     return answer_job(r, job, err);

@@ -209,6 +209,9 @@ MUST enum rc check_revision(struct request *r, int64_t wanted, int64_t have, str
 void r_subject(struct request *r, const char *kind, int64_t id);
 /* {"event":"cert","id":12,...} for the streams. */
 void r_event(struct request *r, const char *kind, int64_t id);
+/* Into the vault, bound to the place; the result is in the request's arena. */
+MUST enum rc r_seal(struct request *r, const char *place, struct str clear, const char **ret,
+                    struct err *err);
 /* Parses stored JSON; NULL when absent. Lives until the end of the scope of its AUTO(json). */
 MUST enum rc stored_json(const char *text, struct json **ret, struct err *err);
 enum conn_kind kind_of_name(const char *kind);
@@ -219,6 +222,7 @@ MUST enum rc encode_text(struct request *r, const struct field *fields, const vo
 /* view.c: records as JSON */
 void view_error(struct json_writer *w, const char *key, const char *stored);
 void view_unusual(struct json_writer *w, unsigned unusual);
+void view_fingerprints(struct json_writer *w, const struct json *stored);
 void view_raw(struct json_writer *w, const char *key, const char *json);
 void view_job(struct request *r, const struct job *j);
 void view_page_end(struct json_writer *w, int64_t next);
@@ -232,6 +236,13 @@ MUST enum rc view_binding(struct request *r, const struct binding *b, struct err
 MUST enum rc view_job_answer(struct request *r, int64_t id, struct err *err); /* {"job":..} */
 MUST enum rc cert_state(struct request *r, const struct cert *c, enum cert_health *ret,
                         struct err *err);
+
+/* challenge.c. `stored`: as the certificate has it now, or NULL; what the body does not name stays.
+ */
+MUST enum rc challenge_from_input(struct request *r, const struct conn_head *ca, bool wildcard,
+                                  const char *stored, const char **ret, struct err *err);
+/* "challenge": its settings with the secrets masked. */
+MUST enum rc view_challenge(struct request *r, const char *stored, struct err *err);
 
 /* certs_input.c */
 struct cert_in {

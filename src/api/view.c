@@ -2,11 +2,36 @@
 #include <string.h>
 
 #include "api/priv.h"
+#include "crypto/digest.h"
 
 enum { MANY = 1000 };
 
 /* Released with Inro itself: a clock before this is wrong. 2026-01-01. */
 static const int64_t built_at = (int64_t)1767225600 * USEC_PER_SEC;
+
+/* Settings for the audit log: a secret is the fingerprint of its sealed form, which tells that it
+ * changed and nothing else. */
+void view_fingerprints(struct json_writer *w, const struct json *stored)
+{
+    void *iter = NULL;
+    const char *key, *sealed;
+    const struct json *value;
+    char sum[65];
+    jw_object(w);
+    while (json_next(stored, &iter, &key, &value)) {
+        jw_key(w, key);
+        if (!json_get_str(value, "sealed", &sealed)) {
+            jw_json(w, value);
+            continue;
+        }
+        sha256_hex(str_from(sealed), sum);
+        sum[16] = '\0';
+        jw_object(w);
+        jw_kstr(w, "fingerprint", sum);
+        jw_end_object(w);
+    }
+    jw_end_object(w);
+}
 
 void view_raw(struct json_writer *w, const char *key, const char *json)
 {
@@ -360,7 +385,7 @@ enum rc view_cert(struct request *r, const struct cert *c, bool detail, struct e
     jw_object(w);
     view_head(r, c, &f);
     if (detail) {
-        view_raw(w, "challenge", c->challenge);
+        TRY(view_challenge(r, c->challenge, err));
         view_raw(w, "policy", c->policy);
         TRY(view_history(r, c, err));
         jw_key(w, "bindings");

@@ -216,10 +216,9 @@ static bool is_last(const struct cli *c, size_t i, const struct field *fields, c
     return true;
 }
 
-enum rc cli_settings(struct cli *c, const struct field *fields, const char *prefix,
-                     struct json_writer *w, struct err *err)
+enum rc cli_members(struct cli *c, const struct field *fields, const char *prefix,
+                    struct json_writer *w, struct err *err)
 {
-    jw_object(w);
     for (size_t i = 0; i < c->opt_count; i++) {
         const struct cli_opt *o = &c->opts[i];
         if ((known(global, o->name) && strcmp(o->name, "lang") != 0) ||
@@ -237,6 +236,14 @@ enum rc cli_settings(struct cli *c, const struct field *fields, const char *pref
             TRY(set_one(c, o, g, w, err));
         }
     }
+    return RC_OK;
+}
+
+enum rc cli_settings(struct cli *c, const struct field *fields, const char *prefix,
+                     struct json_writer *w, struct err *err)
+{
+    jw_object(w);
+    TRY(cli_members(c, fields, prefix, w, err));
     jw_end_object(w);
     return RC_OK;
 }

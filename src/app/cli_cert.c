@@ -48,6 +48,20 @@ static void put_policy(struct cli *c, struct json_writer *w)
     jw_end_object(w);
 }
 
+/* Always sent, so that a flag that belongs to another type is refused and not overlooked. */
+static enum rc put_challenge(struct cli *c, const char *type, struct json_writer *w,
+                             struct err *err)
+{
+    const struct challenge_ops *ops = challenge_find(type);
+    jw_key(w, "challenge");
+    jw_object(w);
+    jw_kstr(w, "type", type);
+    if (ops) /* else the server says that there is none */
+        TRY(cli_members(c, ops->head.fields, "challenge-", w, err));
+    jw_end_object(w);
+    return RC_OK;
+}
+
 static enum rc request_one(struct cli *c, struct str names, struct json **ret, struct err *err)
 {
     AUTO(buf) struct buf b = BUF((size_t)1 << 20);
@@ -65,12 +79,7 @@ static enum rc request_one(struct cli *c, struct str names, struct json **ret, s
         jw_kstr(&w, "organisation", cli_opt(c, "organisation"));
     if (cli_opt(c, "name") && !cli_opt(c, "batch"))
         jw_kstr(&w, "name", cli_opt(c, "name"));
-    if (challenge) {
-        jw_key(&w, "challenge");
-        jw_object(&w);
-        jw_kstr(&w, "type", challenge);
-        jw_end_object(&w);
-    }
+    TRY(put_challenge(c, challenge ? challenge : "http-01", &w, err));
     put_policy(c, &w);
     jw_end_object(&w);
     TRY(buf_ok(&b, err));

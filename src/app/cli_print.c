@@ -220,7 +220,7 @@ static void add_types(const struct cli_command *d, bool ja, struct buf *out)
             const struct conn_head *h = registry_at(k, i);
             const struct target_ops *t = k == CONN_TARGET ? target_find(h->id) : NULL;
             bool place = strncmp(d->group, "bind", 4) == 0;
-            buf_adds(out, "\n  --type ");
+            buf_adds(out, k == CONN_CHALLENGE ? "\n  --challenge " : "\n  --type ");
             buf_adds(out, h->id);
             buf_adds(out, "  ");
             buf_adds(out, ja ? h->name.ja : h->name.en);

@@ -85,6 +85,10 @@ MUST enum rc cli_file(struct cli *c, const char *path, bool secret, struct str *
 MUST enum rc cli_settings(struct cli *c, const struct field *fields, const char *prefix,
                           struct json_writer *w, struct err *err);
 
+/* The same into an object that is open already. */
+MUST enum rc cli_members(struct cli *c, const struct field *fields, const char *prefix,
+                         struct json_writer *w, struct err *err);
+
 /* cli_call.c */
 MUST enum rc cli_call(struct cli *c, const char *method, const char *path, struct str body,
                       struct json **ret, struct err *err);

@@ -127,6 +127,16 @@ struct challenge_ops {
                        const char *state, struct err *err);
 };
 
+/*
+ * As a certificate keeps it: {"type": "...", settings}. With secrets among them also "vault", a
+ * random text: they are sealed at "challenge/<vault>/<field>" (a certificate has no number yet when
+ * its challenge is read, and may change to another challenge later).
+ */
+#define CHALLENGE_VAULT "vault"
+/* The settings alone, as JSON text. ret_place: base of its secrets' places, NULL = it has none. */
+MUST enum rc challenge_kept(const struct json *kept, struct arena *a, const char **ret_settings,
+                            const char **ret_place, struct err *err);
+
 /* ---- DNS provider ---- */
 struct dns_ops {
     struct conn_head head;

@@ -24,6 +24,8 @@ enum rc field_fault(struct err *err, const char *field, enum rc rc)
 
 char *ctx_place(const struct ctx *ctx, const char *field)
 {
+    if (ctx->place_base)
+        return arena_printf(ctx->arena, "%s/%s", ctx->place_base, field);
     return arena_printf(ctx->arena, "connector/%lld/%s", (long long)ctx->connector_id, field);
 }
 

@@ -40,6 +40,7 @@ struct ctx {
 
     int64_t connector_id; /* 0 while it is only being checked before it is saved */
     const char *connector_name;
+    const char *place_base;     /* of secrets that are no connector's; NULL = the connector's */
     struct conn_shared *shared; /* never NULL */
 
     struct vault *vault;
@@ -83,10 +84,10 @@ MUST enum rc ctx_seen(const struct ctx *ctx, struct l10n *ret, const struct msg 
 MUST enum rc ctx_alive(const struct ctx *ctx, struct err *err);
 /* return field_fault(err, "host", FAIL(...)); names the setting at fault. */
 MUST enum rc field_fault(struct err *err, const char *field, enum rc rc);
-/* The clear text of a secret setting: place "connector/<id>/<field>". A grant line is written. */
+/* The clear text of a secret setting: at ctx_place(). A grant line is written. */
 MUST enum rc ctx_secret(struct ctx *ctx, const char *field, struct secret_ref ref,
                         struct buf *out_secret, struct err *err);
-/* "connector/<id>/<field>", the place of a setting in the vault. */
+/* "connector/<id>/<field>" or "<place_base>/<field>", the place of a setting in the vault. */
 MUST char *ctx_place(const struct ctx *ctx, const char *field);
 
 #endif

@@ -177,6 +177,10 @@ static enum rc check_row(enum conn_kind kind, size_t i, struct err *err)
           h->id, kinds[kind].name, "order");
     CHECK(slots_complete(kind, h), err, RC_INTERNAL, BLAME_US, m, h->id, kinds[kind].name, "slots");
     TRY(schema_check(h->id, h->fields, err));
+    /* beside a challenge's settings are two members of our own */
+    bool own = kind == CONN_CHALLENGE && (schema_field(h->fields, STR("type")) ||
+                                          schema_field(h->fields, STR(CHALLENGE_VAULT)));
+    CHECK(!own, err, RC_INTERNAL, BLAME_US, m, h->id, kinds[kind].name, "fields");
     if (kind == CONN_TARGET)
         TRY(schema_check(h->id, target_find(h->id)->place_fields, err));
     return RC_OK;

@@ -42,12 +42,12 @@ static enum rc load_proofs(struct run *r, struct issue *is, struct err *err)
     return RC_OK;
 }
 
-/* The challenge's settings without its "type", as its field table wants them. */
 static enum rc load_solver(struct run *r, struct issue *is, struct err *err)
 {
-    const struct json *j = NULL, *v = NULL;
+    const struct json *j = NULL;
+    const char *settings = NULL;
     TRY(run_json(r, is->cert.challenge, &j, err));
-    const char *type = json_str_or(j, "type", NULL), *key = NULL;
+    const char *type = json_str_or(j, "type", NULL);
     if (!type)
         return RC_OK;
     is->solver = r->e->o.lookup.challenge(type);
@@ -55,18 +55,8 @@ static enum rc load_solver(struct run *r, struct issue *is, struct err *err)
           MSG("job.no_solver", "there is no challenge of type {0}; choose another for {1}",
               "チャレンジの種類 {0} はありません。{1} の設定で別の方式を選んでください"),
           type, is->cert.name);
-    AUTO(buf) struct buf b = BUF(256 * 1024);
-    struct json_writer w = JSON_WRITER(&b);
-    void *iter = NULL;
-    jw_object(&w);
-    while (json_next(j, &iter, &key, &v))
-        if (strcmp(key, "type") != 0) {
-            jw_key(&w, key);
-            jw_json(&w, v);
-        }
-    jw_end_object(&w);
-    TRY(buf_ok(&b, err));
-    return decode_settings(r, is->solver->head.fields, is->solver->head.settings_size, buf_cstr(&b),
+    TRY(challenge_kept(j, r->a, &settings, &is->solver_place, err));
+    return decode_settings(r, is->solver->head.fields, is->solver->head.settings_size, settings,
                            &is->solver_settings, err);
 }
 

@@ -19,6 +19,7 @@ struct issue {
     const struct json *policy;
     const struct challenge_ops *solver;
     const void *solver_settings;
+    const char *solver_place; /* base of its secrets' places in the vault, or NULL */
     bool has_bindings;
     struct presented *proofs;
     size_t proof_count;

@@ -9,12 +9,20 @@
 #define SOON_USEC     (250 * USEC_PER_MSEC)
 #define PATIENCE_USEC (1 * USEC_PER_SEC)
 
+static enum rc solver_ctx(struct run *r, const struct issue *is, struct ctx *ret, struct err *err)
+{
+    TRY(run_ctx(r, NULL, ret, err));
+    ret->place_base = is->solver_place;
+    ret->grant.subject = arena_printf(r->a, "challenge of %s", is->cert.name);
+    return ret->grant.subject ? RC_OK : NOMEM(err);
+}
+
 static enum rc one_proof(struct run *r, const struct issue *is, struct presented *p,
                          int64_t *ret_at, struct err *err)
 {
     struct ctx ctx;
     *ret_at = 0;
-    TRY(run_ctx(r, NULL, &ctx, err));
+    TRY(solver_ctx(r, is, &ctx, err));
     CHECK(strcmp(p->p.type, is->solver->proof_type) == 0, err, RC_UNSUPPORTED, BLAME_INPUT,
           MSG("job.proof_type", "{0}: the CA asks for {1}, but {2} is set up; change the challenge",
               "{0}: 認証局は {1} を求めていますが、設定は {2} です。チャレンジを変更してください"),
@@ -77,7 +85,7 @@ void issue_clean(struct run *r, struct issue *is)
     for (size_t i = 0; is->solver && i < is->proof_count; i++) {
         struct presented *p = &is->proofs[i];
         struct err err = {0};
-        enum rc rc = p->state ? run_ctx(r, NULL, &ctx, &err) : RC_OK;
+        enum rc rc = p->state ? solver_ctx(r, is, &ctx, &err) : RC_OK;
         if (rc == RC_OK && p->state)
             rc = is->solver->cleanup(&ctx, is->solver_settings, &p->p, p->state, &err);
         if (rc != RC_OK)

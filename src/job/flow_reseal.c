@@ -11,6 +11,7 @@
 
 #include "base/base64.h"
 #include "base/os/file.h"
+#include "connect/connect.h"
 #include "job/job_priv.h"
 #include "store/ops.h"
 
@@ -61,7 +62,8 @@ struct walk {
     struct run *r;
     const struct sealed_column *c;
     const char *key;
-    struct buf out; /* the new text */
+    const char *challenge; /* CHALLENGE_VAULT of the text being walked, or NULL */
+    struct buf out;        /* the new text */
     bool changed;
 };
 
@@ -71,6 +73,8 @@ static enum rc one_value(struct walk *w, const char *sealed, const char *field, 
     struct guess g = {.n = 0};
     if (place)
         g.v[g.n++] = arena_printf(w->r->a, "setting:%s", place);
+    if (w->challenge && parent)
+        add_guess(w->r, &g, "setting", "challenge", w->challenge, parent);
     guess_places(w->r, w->c, w->key, field ? field : "", parent ? parent : "", &g);
     enum rc rc = vault_reseal(w->r->w->vault, sealed, g.v, g.n, w->r->a, ret, err);
     if (rc != RC_OK)
@@ -120,6 +124,7 @@ static enum rc move_text(struct walk *w, const char *text, const char **ret, str
     if (text[0] != '{' || json_parse(str_from(text), &j, NULL) != RC_OK)
         return RC_OK; /* it only looks like one */
     struct json_writer jw = JSON_WRITER(&w->out);
+    w->challenge = json_str_or(j, CHALLENGE_VAULT, NULL);
     buf_clear(&w->out);
     TRY(copy_json(w, &jw, j, NULL, NULL, NULL, err));
     TRY(buf_ok(&w->out, err));

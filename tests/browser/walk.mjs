@@ -228,6 +228,63 @@ test("apply: the wizard, live, to a deployed certificate", async () => {
   check((await text(page)).includes("適用先 1 件中 1 件"), "the new certificate is not in sync");
 });
 
+test("proof over SSH: the form takes a key, keeps it, and leaves none in the browser", async () => {
+  const page = await open({ lang: "en" });
+  const line = "bm90IGEga2V5IGJ1dCBzZWNyZXQ=";
+  const secret = `-----BEGIN OPENSSH PRIVATE KEY-----\n${line}\n-----END OPENSSH PRIVATE KEY-----\n`;
+  const fill = async (at) => {
+    await at.getByLabel(/HTTP-01 \(web root\)/).check();
+    await at.getByLabel(/^Reached by/).selectOption("ssh");
+    await at.getByLabel(/^Host(?! key)/).fill("127.0.0.1");
+    await at.getByLabel(/^SSH user/).fill("deploy");
+    await at.getByLabel(/^SSH private key/).fill(secret);
+    await at.getByLabel(/^Document root/).fill("/var/www/html");
+  };
+  await visit(page, "/certs/new");
+  await page.fill("textarea", "proof.example.jp");
+  await page.click("button.primary");
+  await page.click("text=Let's Pebble");
+  await page.click("button.primary");
+  await fill(page.locator("form").last());
+  await page.waitForFunction(() => !document.querySelector("form button.primary").disabled);
+  const stored = await page.evaluate(() => JSON.stringify({ ...sessionStorage, ...localStorage }));
+  check(stored.includes("proof.example.jp") && stored.includes("/var/www/html"), "the draft is not kept");
+  check(!stored.includes(line), "the draft in the browser holds the SSH key");
+  await axe(page, "wizard proof");
+  await page.evaluate(() => sessionStorage.clear());
+
+  const id = ids["wiki.example.jp"];
+  const edit = async () => {
+    await visit(page, `/certs/${id}`);
+    await page.click("summary:has-text('More')");
+    await page.click(".menu >> text=Edit");
+    await page.waitForSelector("dialog form .choices");
+    return page.locator("dialog form");
+  };
+  const save = async () => {
+    await page.click("dialog button.primary");
+    await page.waitForSelector("dialog", { state: "detached" });
+    return (await api(page, "GET", `/certs/${id}`)).body.challenge;
+  };
+  let form = await edit();
+  await fill(form);
+  let now = await save();
+  check(now.private_key?.set === true && now.host === "127.0.0.1" && !JSON.stringify(now).includes("vault"), `saved: ${JSON.stringify(now)}`);
+  form = await edit();
+  check((await form.textContent()).includes("•••"), "that a key is set is not shown");
+  await form.getByLabel(/^Document root/).fill("/srv/www");
+  now = await save();
+  check(now.private_key?.set === true && now.directory === "/srv/www", `kept: ${JSON.stringify(now)}`);
+  form = await edit();
+  await form.getByLabel(/^Host(?! key)/).fill("127.0.0.2");
+  await page.click("dialog button.primary");
+  await page.waitForSelector("dialog .fault");
+  check((await page.textContent("dialog .fault")).includes("enter"), "the key would go to another host");
+  await form.getByLabel(/^Reached by/).selectOption("local");
+  now = await save();
+  check(now.via === "local" && !now.private_key, `dropped: ${JSON.stringify(now)}`);
+});
+
 test("an organisation: refused at its field, with a contact, chosen once", async () => {
   const page = await open({ lang: "en" });
   await visit(page, "/orgs/new");

@@ -203,10 +203,12 @@ class Pebble(Part):
 
 
 class Nginx(Part):
-    """nginx with one TLS server per site: {name: (certificate path, key path)}."""
+    """nginx with one TLS server per site: {name: (certificate path, key path)}. root: a directory served
+    over plain HTTP at self.http; who asked for what is in logs/access.log."""
 
-    def __init__(self, folder, address, port, sites):
+    def __init__(self, folder, address, port, sites, root=None):
         super().__init__(folder)
+        self.root, self.http = root, free_port(address) if root else None
         self.address, self.port = address, port
         for d in ("tmp", "conf", "logs"):
             os.makedirs(f"{self.folder}/{d}", exist_ok=True)
@@ -217,7 +219,7 @@ class Nginx(Part):
         self.test_command = " ".join(base + ["-t"])
         self.reload_command = " ".join(base + ["-s", "reload"])
         self.spawn(base + ["-g", "daemon off;"])
-        self.wait_port(address, port)
+        self.wait_port(address, port if sites else self.http)
 
     def write_conf(self, broken=False):
         user = "user root;\n" if os.getuid() == 0 else ""
@@ -226,6 +228,10 @@ class Nginx(Part):
     ssl_certificate {crt}; ssl_certificate_key {key};
     location / {{ default_type text/plain; return 200 "{name}\\n"; }} }}
 """ for name, (crt, key) in self.sites.items())
+        if self.root:
+            servers += f"""
+  server {{ listen {self.address}:{self.http}; root {self.root}; access_log {self.folder}/logs/access.log; }}
+"""
         tmp = "".join(f"  {m}_temp_path {self.folder}/tmp/{m};\n" for m in
                       ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         write(self.conf, f"""{user}pid {self.folder}/nginx.pid;

@@ -257,27 +257,6 @@ static void every_type_shows_its_form(void **state)
     api_rig_end(&d.r);
 }
 
-/* A certificate's own challenge is no place for a secret, sealed or not. */
-static void no_secret_in_a_challenge(void **state)
-{
-    struct desk d;
-    (void)state;
-    desk_open(&d);
-    (void)ask(&d, 201, "POST", "/cas", "{\"name\":\"own\",\"type\":\"private\"}");
-    static const char *const keys[] = {"\"" CLEAR "\"", "{\"sealed\":\"" CLEAR "\"}"};
-    for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        struct answer x =
-            ask(&d, 400, "POST", "/certs",
-                arena_printf(d.r.a,
-                             "{\"names\":[\"a.example\"],\"ca\":\"own\",\"challenge\":{"
-                             "\"type\":\"http-01-webroot\",\"via\":\"ssh\",\"host\":\"h\","
-                             "\"user\":\"u\",\"private_key\":%s,\"directory\":\"/w\"}}",
-                             keys[i]));
-        assert_string_equal(json_str_or(x.json, "error.field", ""), "challenge.private_key");
-    }
-    api_rig_end(&d.r);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,7 +267,6 @@ int main(void)
         cmocka_unit_test(what_is_refused_leaves_nothing),
         cmocka_unit_test(kinds_do_not_mix),
         cmocka_unit_test(every_type_shows_its_form),
-        cmocka_unit_test(no_secret_in_a_challenge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -167,6 +167,35 @@ static void plant(struct place *p, enum conn_kind kind, const char *path)
     }
 }
 
+/* In the challenges of certificates. */
+static void plant_proofs(struct place *p)
+{
+    struct who local = rig_local();
+    (void)ask(p, &local, "POST", "/cas", "{\"name\":\"own\",\"type\":\"private\"}");
+    for (size_t i = 0; i < registry_count(CONN_CHALLENGE); i++) {
+        const struct conn_head *h = registry_at(CONN_CHALLENGE, i);
+        for (const struct field *f = h->fields; f->type != FIELD_T_END; f++) {
+            if (f->type != FIELD_T_SECRET)
+                continue;
+            const char *mark = arena_printf(p->r.a, MARK "%s%zu", f->name, p->planted++);
+            const char *good = settings_with(p, h->fields, f, mark);
+            const char *body =
+                arena_printf(p->r.a,
+                             "{\"names\":[\"p%zu.example\"],\"ca\":\"own\",\"challenge\":{"
+                             "\"type\":\"%s\",%s}",
+                             p->planted, h->id, good + 1);
+            struct answer x = ask(p, &local, "POST", "/certs", body);
+            if (x.status != 201)
+                fail_msg("planting %s.%s: %s", h->id, f->name, x.text);
+            const char *one = arena_printf(p->r.a, "/certs/p%zu.example", p->planted);
+            (void)ask(p, &local, "GET", one, NULL);
+            (void)ask(p, &local, "PATCH", one,
+                      arena_printf(p->r.a, "{\"challenge\":{\"%s\":\"%s\",\"nonsense\":1}}",
+                                   f->name, mark));
+        }
+    }
+}
+
 static void plant_people(struct place *p)
 {
     struct who local = rig_local(), nobody = {0};
@@ -261,6 +290,7 @@ static void no_secret_comes_out(void **state)
     plant(&p, CONN_TARGET, "/targets");
     plant(&p, CONN_NOTIFIER, "/notifiers");
     assert_true(p.planted >= 4);
+    plant_proofs(&p);
     plant_people(&p);
     plant_key(&p);
     api_tick(p.r.api);

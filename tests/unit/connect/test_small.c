@@ -104,6 +104,29 @@ static void test_webroot(void **state)
     assert_int_equal(rig_open_hosts, 0);
 }
 
+/* A challenge's settings, and where its secrets are, from what a certificate keeps of it. */
+static void test_kept(void **state)
+{
+    (void)state;
+    AUTO(arena) struct arena *a = arena_create(0);
+    AUTO(json) struct json *with = NULL, *without = NULL;
+    struct ctx ctx = rig_ctx(a);
+    const char *settings = NULL;
+    assert_int_equal(json_parse(STR("{\"type\":\"x\",\"vault\":\"0a\",\"host\":\"h\",\"port\":22}"),
+                                &with, NULL),
+                     RC_OK);
+    assert_int_equal(json_parse(STR("{\"type\":\"x\",\"host\":\"h\"}"), &without, NULL), RC_OK);
+    assert_int_equal(challenge_kept(with, a, &settings, &ctx.place_base, NULL), RC_OK);
+    assert_string_equal(settings, "{\"host\":\"h\",\"port\":22}");
+    assert_string_equal(ctx.place_base, "challenge/0a");
+    assert_string_equal(ctx_place(&ctx, "private_key"), "challenge/0a/private_key");
+    assert_int_equal(challenge_kept(without, a, &settings, &ctx.place_base, NULL), RC_OK);
+    assert_string_equal(settings, "{\"host\":\"h\"}");
+    assert_null(ctx.place_base);
+    ctx.connector_id = 7;
+    assert_string_equal(ctx_place(&ctx, "private_key"), "connector/7/private_key");
+}
+
 static char put_token[64];
 static enum rc put(struct ctx *ctx, const char *token, const char *key_auth, struct err *err)
 {
@@ -184,9 +207,8 @@ static void test_this_machine(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_private_ca),
-        cmocka_unit_test(test_webroot),
-        cmocka_unit_test(test_http01),
+        cmocka_unit_test(test_private_ca),   cmocka_unit_test(test_webroot),
+        cmocka_unit_test(test_kept),         cmocka_unit_test(test_http01),
         cmocka_unit_test(test_this_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

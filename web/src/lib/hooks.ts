@@ -80,7 +80,7 @@ export function useKept<T>(name: string, first: T): [T, (v: T) => void] {
 }
 
 /** What is being typed survives a reload of the page; cleared when it was sent. */
-export function useDraft<T extends object>(name: string, first: T): [T, (v: T) => void, () => void] {
+export function useDraft<T extends object>(name: string, first: T, keep: (v: T) => T): [T, (v: T) => void, () => void] {
   const key = "inro-draft-" + name;
   const [v, set] = useState<T>(() => {
     try {
@@ -93,7 +93,7 @@ export function useDraft<T extends object>(name: string, first: T): [T, (v: T) =
   return [
     v,
     (n: T) => {
-      sessionStorage.setItem(key, JSON.stringify(n));
+      sessionStorage.setItem(key, JSON.stringify(keep(n)));
       set(n);
     },
     () => sessionStorage.removeItem(key),

@@ -13,6 +13,7 @@ import { Dialog, ask } from "../ui/dialog";
 import { JobView, useJob } from "../ui/job";
 import { BindDialog } from "./binding";
 import { EditCert } from "./editcert";
+import { challengeText } from "./policy";
 import { PlanView } from "./plan";
 
 type Tab = "overview" | "versions" | "orders" | "history" | "audit";
@@ -247,7 +248,7 @@ function Overview({ c, onBind, changed, start }: OverviewProps): JSX.Element {
               [t("key"), `${current?.key ?? c.key}${current && !current.has_key ? ` (${t("key_outside")})` : ""}`],
               [t("serial"), <Code text={c.serial} short={24} />],
               [t("fingerprint"), <Code text={c.sha256} short={24} />],
-              [t("challenge"), c.ca ? word("challenge." + String(c.challenge?.["type"] ?? "http-01")) : "–"],
+              [t("challenge"), c.ca ? challengeText(c.challenge ?? {}) : "–"],
               [t("policy"), <Policy p={c.policy} />],
             ]}
           />

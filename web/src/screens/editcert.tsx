@@ -2,14 +2,14 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { call, type CertDetail } from "../lib/api";
-import { t } from "../lib/i18n";
+import { getLang, t } from "../lib/i18n";
 import { Fault, Field, Select, toast } from "../ui/basic";
 import { Dialog } from "../ui/dialog";
 import { GroupSelect } from "../ui/group";
-import { secsText, type Values } from "../ui/form";
+import { secsText, useTypes, type Values } from "../ui/form";
 import { caNames } from "./cert";
 import { OrgSelect } from "./orgs";
-import { ChallengeForm, PolicyForm, firstPolicy, keyChoices, policyOut, type PolicyValues } from "./policy";
+import { ChallengeForm, PolicyForm, challengeOut, firstPolicy, keyChoices, policyOut, type PolicyValues } from "./policy";
 
 function policyIn(p: Record<string, unknown> | null): PolicyValues {
   const secs = (k: string): string => (typeof p?.[k] === "number" && p[k] ? secsText(p[k] as number) : "");
@@ -33,6 +33,7 @@ export function EditCert({ cert, close, done }: { cert: CertDetail; close: () =>
   const [org, setOrg] = useState(cert.organisation ?? "");
   const [policy, setPolicy] = useState(policyIn(cert.policy));
   const [challenge, setChallenge] = useState<Values>(cert.challenge && cert.challenge["type"] ? cert.challenge : { type: "http-01" });
+  const proofs = useTypes("challenge", getLang());
   const [cas, setCas] = useState<string[]>([]);
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
@@ -50,7 +51,7 @@ export function EditCert({ cert, close, done }: { cert: CertDetail; close: () =>
         ...(group !== (cert.group ?? "") ? { group } : {}),
         ...(org !== (cert.organisation ?? "") ? { organisation: org || null } : {}),
         policy: policyOut(policy),
-        challenge,
+        challenge: challengeOut(proofs, challenge),
         revision: cert.revision,
       });
       toast(t("saved"));

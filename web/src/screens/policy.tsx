@@ -1,8 +1,9 @@
 // Keys, policy and proof of control as the wizard and the edit form ask for them.
 import type { JSX } from "preact";
+import type { TypeSchema } from "../lib/api";
 import { getLang, t, word } from "../lib/i18n";
 import { Check, Field, Select } from "../ui/basic";
-import { Fields, useTypes, type Values } from "../ui/form";
+import { Fields, outgoing, useTypes, type Values } from "../ui/form";
 
 export const keyChoices: [string, string][] = [
   ["ec256", "EC P-256"],
@@ -50,6 +51,19 @@ export function PolicyForm({ p, set }: { p: PolicyValues; set: (p: PolicyValues)
       </details>
     </>
   );
+}
+
+/** The kind of proof, and where it is put. */
+export function challengeText(v: Values): string {
+  const place = [v["host"], v["directory"]].filter((x) => typeof x === "string" && x).join(":");
+  return word("challenge." + String(v["type"] ?? "http-01")) + (place ? ` – ${place}` : "");
+}
+
+/** What is sent of a challenge's form. */
+export function challengeOut(types: TypeSchema[] | null, v: Values): Values {
+  const type = String(v["type"] ?? "http-01");
+  const fields = types?.find((x) => x.id === type)?.fields;
+  return fields ? { ...outgoing(fields, v), type } : v;
 }
 
 /** Only what can work is offered: a wildcard needs DNS, a private CA needs no proof. */

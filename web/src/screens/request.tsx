@@ -2,16 +2,16 @@
 // What was typed survives a reload; every step says at once what the server would refuse.
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError, call, type Cert, type Connector, type Job, type Page, type Schemas } from "../lib/api";
+import { ApiError, call, type Cert, type Connector, type Job, type Page, type Schemas, type TypeSchema } from "../lib/api";
 import { getLang, t, type Key } from "../lib/i18n";
 import { useDraft, useGet, useTitle } from "../lib/hooks";
 import { A } from "../lib/router";
 import { Empty, Facts, Fault, Field, Head, Loading, Panel, Select } from "../ui/basic";
-import { Fields, outgoing, useTypes, type Values } from "../ui/form";
+import { Fields, outgoing, useTypes, withoutSecrets, type Values } from "../ui/form";
 import { GroupSelect } from "../ui/group";
 import { JobView, useJob } from "../ui/job";
 import { OrgSelect, useLastOrg } from "./orgs";
-import { ChallengeForm, PolicyForm, firstPolicy, keyChoices, policyOut, type PolicyValues } from "./policy";
+import { ChallengeForm, PolicyForm, challengeOut, challengeText, firstPolicy, keyChoices, policyOut, type PolicyValues } from "./policy";
 
 interface Draft {
   names: string;
@@ -32,18 +32,18 @@ export const splitNames = (s: string): string[] => [...new Set(s.split(/[\s,;、
 
 type Checked = Schemas["CertChecked"];
 
-function body(d: Draft): Values {
-  return { names: splitNames(d.names), ...(d.name.trim() ? { name: d.name.trim() } : {}), ca: d.ca, key: d.key, challenge: d.challenge, policy: policyOut(d.policy), ...(d.group ? { group: d.group } : {}), ...(d.organisation ? { organisation: d.organisation } : {}) };
+function body(d: Draft, proofs: TypeSchema[] | null): Values {
+  return { names: splitNames(d.names), ...(d.name.trim() ? { name: d.name.trim() } : {}), ca: d.ca, key: d.key, challenge: challengeOut(proofs, d.challenge), policy: policyOut(d.policy), ...(d.group ? { group: d.group } : {}), ...(d.organisation ? { organisation: d.organisation } : {}) };
 }
 
 /** The server's own checks over what is typed, a moment after the last key. */
-function useCheck(d: Draft, cas: Connector[] | undefined): [Checked | null, unknown, boolean] {
+function useCheck(d: Draft, proofs: TypeSchema[] | null, cas: Connector[] | undefined): [Checked | null, unknown, boolean] {
   const [ok, setOk] = useState<Checked | null>(null);
   const [error, setError] = useState<unknown>(null);
   const [pending, setPending] = useState(false);
   const asked = useRef(0);
   const ca = d.ca || cas?.[0]?.name || "";
-  const text = JSON.stringify({ ...body(d), ca });
+  const text = JSON.stringify({ ...body(d, proofs), ca });
   useEffect(() => {
     const mine = ++asked.current;
     if (splitNames(d.names).length === 0 || !ca) {
@@ -77,12 +77,14 @@ function useCheck(d: Draft, cas: Connector[] | undefined): [Checked | null, unkn
 export function RequestScreen(): JSX.Element {
   useTitle(t("request_cert"));
   const [lastOrg, setLastOrg] = useLastOrg();
-  const [d, set, clear] = useDraft<Draft>("request", { ...first(), organisation: lastOrg });
+  const proofs = useTypes("challenge", getLang());
+  const secretless = (x: Draft): Draft => ({ ...x, challenge: withoutSecrets((proofs ?? []).flatMap((p) => p.fields ?? []), x.challenge) });
+  const [d, set, clear] = useDraft<Draft>("request", { ...first(), organisation: lastOrg }, secretless);
   const [at, setAt] = useState(0);
   const [made, setMade] = useState<{ cert: number; job: number | null } | null>(null);
   const cas = useGet<Page<Connector>>("/cas?limit=500", ["ca"]);
   const targets = useGet<Page<Connector>>("/targets?limit=500", ["target"]);
-  const [checked, fault, pending] = useCheck(d, cas.value?.items);
+  const [checked, fault, pending] = useCheck(d, proofs, cas.value?.items);
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const head = useRef<HTMLHeadingElement>(null);
@@ -108,7 +110,7 @@ export function RequestScreen(): JSX.Element {
     setError(null);
     try {
       const bind = d.places.filter((p) => p.target);
-      const a = await call<{ cert: Cert; job?: Job }>("POST", "/certs", { ...body(d), request: bind.length === 0 });
+      const a = await call<{ cert: Cert; job?: Job }>("POST", "/certs", { ...body(d, proofs), request: bind.length === 0 });
       for (const p of bind) await call("POST", "/bindings", { cert: String(a.cert.id), target: p.target, place: p.place });
       const job = bind.length === 0 ? (a.job ?? null) : (await call<{ job: Job }>("POST", `/certs/${a.cert.id}/request`, {})).job;
       clear();
@@ -320,7 +322,7 @@ function Review({ d, checked, targets }: { d: Draft; checked: Checked | null; ta
           [t("cert_name"), checked?.name ?? d.name],
           [t("names"), (checked?.names ?? splitNames(d.names)).map((n) => <div key={n}>{n}</div>)],
           [t("ca"), d.ca],
-          [t("challenge"), String(d.challenge["type"])],
+          [t("challenge"), challengeText(d.challenge)],
           [t("org_subject"), d.organisation || t("org_no")],
           [t("key"), keyChoices.find(([k]) => k === d.key)?.[1] ?? d.key],
           [t("auto_renew"), d.policy.auto_renew ? t("yes") : t("no")],

@@ -57,7 +57,7 @@ export const words: Record<string, Pair> = {
   "reason.manual": ["By hand", "手動"],
   "reason.undo": ["Undo", "取り消し"],
   "challenge.http-01": ["HTTP-01 (built in)", "HTTP-01（内蔵）"],
-  "challenge.webroot": ["HTTP-01 (web root)", "HTTP-01（Web ルート）"],
+  "challenge.http-01-webroot": ["HTTP-01 (web root)", "HTTP-01（Web ルート）"],
   "on_failure.stop": ["stop, leave the others", "中止（適用済みはそのまま）"],
   "on_failure.continue": ["go on with the others", "残りを続ける"],
   "on_failure.undo_all": ["undo all", "すべて元に戻す"],

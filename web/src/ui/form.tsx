@@ -39,6 +39,11 @@ export function outgoing(fields: F[], v: Values): Values {
   return out;
 }
 
+/** What may be kept in the browser. */
+export function withoutSecrets(fields: F[], v: Values): Values {
+  return Object.fromEntries(Object.entries(v).filter(([k]) => !fields.some((f) => f.name === k && f.type === "secret")));
+}
+
 /** The field at fault: "settings.host" and "host" both mean host. */
 export function faultOf(error: unknown): { field: string; text: string } | null {
   if (!(error instanceof ApiError) || !error.body.field) return null;
