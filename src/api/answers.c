@@ -236,11 +236,17 @@ static const struct component components[] = {
      "vendor_keys:[LicenceKey]",
      {"What the licence covers and what is used", "ライセンスの内容と利用数"}},
     {"LicenceCount", "used:int limit:int", {"Used, and at most", "利用数と上限"}},
-    {"LicenceKey", "key_id:str revoked:bool", {"A vendor's key that is trusted", "発行元の鍵"}},
+    {"LicenceKey",
+     "key_id:str fingerprint:str? revoked:bool",
+     {"A vendor's key that is trusted", "発行元の鍵"}},
     /* ---- the vendor's desk ---- */
     {"Desk",
      "open:bool name:str? url:str? key_id:str? public_key:str? today:day renewal_offered:bool",
      {"The vendor's desk", "ベンダー機能の状態"}},
+    {"DeskKey",
+     "id:int key_id:str fingerprint:str state:next|current|old|retired|revoked public_key:str "
+     "licences:int created:time changed:time?",
+     {"A key that signs licences", "ライセンス署名鍵"}},
     {"DeskCustomer",
      "id:int service_code:str name:str mail:str lang:str installation:str? state:str ends_on:day? "
      "created:time updated:time revision:int",

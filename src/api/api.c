@@ -186,6 +186,10 @@ static enum rc permit_person(const struct request *r, struct err *err)
               "this is for somebody who has signed in, not for a token or the "
               "local socket",
               "サインインした利用者だけが行えます（トークンやローカルソケットでは行えません）"));
+    CHECK(!(flags & ROUTE_LOCAL) || (r->call->peer.is_unix && !r->token.id), err, RC_DENIED,
+          BLAME_INPUT,
+          MSG("api.local", "this is done on the server itself, with the inro command",
+              "この操作はサーバー上の inro コマンドでのみ行えます"));
     if (!(flags & ROUTE_PROVE) || (r->call->peer.is_unix && !r->token.id))
         return RC_OK;
     CHECK(r->token.id == 0, err, RC_DENIED, BLAME_INPUT,

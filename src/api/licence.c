@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/priv.h"
+#include "crypto/digest.h"
 #include "job/licence.h"
 #include "model/calendar.h"
 
@@ -50,6 +51,7 @@ static void view_file(struct request *r, const struct licence_now *n)
 static enum rc view_trusted(struct request *r, struct err *err)
 {
     const struct licence_key *keys;
+    char sum[65];
     size_t n;
     TRY(licence_trusted(r->db, r->a, &keys, &n, err));
     jw_key(&r->w, "vendor_keys");
@@ -57,6 +59,8 @@ static enum rc view_trusted(struct request *r, struct err *err)
     for (size_t i = 0; i < n; i++) {
         jw_object(&r->w);
         jw_kstr(&r->w, "key_id", keys[i].id);
+        sha256_hex((struct str){(const char *)keys[i].pub, sizeof keys[i].pub}, sum);
+        jw_kstr(&r->w, "fingerprint", keys[i].revoked ? NULL : sum);
         jw_kbool(&r->w, "revoked", keys[i].revoked);
         jw_end_object(&r->w);
     }
@@ -135,11 +139,55 @@ static enum rc run_import(struct request *r, struct err *err)
     struct licence_now n;
     r->subject = "licence";
     TRY(licence_import(r->db, str_from(in->file), r->actor, r->now, r->a, &l, err));
-    TRY(note_import(r, &l, err));
+    if (l.serial > 0)
+        TRY(note_import(r, &l, err));
+    else
+        r->detail = "{\"what\":\"vendor key change\"}";
     TRY(licence_load(r->db, r->now, r->a, &n, err));
     r->wake = true; /* what had been stopped goes on at once */
     r->event = "{\"event\":\"licence\",\"id\":0}";
     return view_licence(r, &n, err);
+}
+
+/* ---- whose licences are taken ---- */
+
+struct trust_in {
+    const char *key;
+};
+static const struct field trust_fields[] = {
+    FIELD_TEXT(struct trust_in, key, .flags = FIELD_REQUIRED, .max = 256,
+               .label = {"Public key of the vendor", "ベンダーの公開鍵"},
+               .help = {"As inro vendor key prints it.", "inro vendor key の出力です。"}),
+    FIELD_END};
+
+static enum rc note_key(struct request *r, const char *id, struct err *err)
+{
+    r->subject = "licence";
+    r->detail = arena_printf(r->a, "{\"key_id\":\"%s\"}", id);
+    return r->detail ? RC_OK : NOMEM(err);
+}
+
+static enum rc run_trust(struct request *r, struct err *err)
+{
+    const struct trust_in *in = r->in;
+    struct licence_key k;
+    TRY(licence_key_read(str_from(in->key), &k, err));
+    TRY(note_key(r, k.id, err));
+    TRY(licence_trust(r->db, &k, "trust", r->now, err));
+    r->status = 201;
+    return run_show(r, err);
+}
+
+static enum rc run_distrust(struct request *r, struct err *err)
+{
+    const char *id = r->params[0];
+    CHECK(strlen(id) == 16 && strspn(id, "0123456789abcdef") == 16, err, RC_NOT_FOUND, BLAME_INPUT,
+          MSG("licence.no_key", "no vendor with the key {0} is trusted here",
+              "鍵 {0} のベンダーは登録されていません"),
+          id);
+    TRY(note_key(r, id, err));
+    TRY(licence_distrust(r->db, id, r->now, r->a, err));
+    return run_show(r, err);
 }
 
 static const struct route rows[] = {
@@ -148,5 +196,12 @@ static const struct route rows[] = {
     {"licence.import", "POST", "/licence", PERM(PERM_ADMIN), ROUTE_WRITE, run_import,
      .answer = "Licence", .summary = {"Import a licence file", "ライセンスファイルを取り込む"},
      .body = import_fields, .body_size = sizeof(struct licence_in)},
+    {"licence.trust", "POST", "/licence/keys", PERM(PERM_ADMIN), ROUTE_WRITE | ROUTE_LOCAL,
+     run_trust, .answer = "201 Licence",
+     .summary = {"Take licences of one more vendor key", "ベンダーの公開鍵を登録する"},
+     .body = trust_fields, .body_size = sizeof(struct trust_in)},
+    {"licence.distrust", "DELETE", "/licence/keys/{id}", PERM(PERM_ADMIN),
+     ROUTE_WRITE | ROUTE_LOCAL, run_distrust, .answer = "Licence",
+     .summary = {"Take no more licences of a vendor key", "ベンダーの公開鍵を削除する"}},
 };
 ROUTE_SET(routes_licence, rows);

@@ -444,7 +444,7 @@ static void security(struct json_writer *w, const struct route *t)
     jw_array(w);
     if (t->perm != PERM_PUBLIC) {
         need(w, "session", reads ? NULL : "csrf");
-        if (!(t->flags & (ROUTE_PERSON | ROUTE_PROVE)))
+        if (!(t->flags & (ROUTE_PERSON | ROUTE_PROVE | ROUTE_LOCAL)))
             need(w, "token", NULL);
     }
     jw_end_array(w);
@@ -475,6 +475,7 @@ static void operation(struct json_writer *w, const struct route *t)
     tag_of(w, t);
     jw_kstr(w, "x-permission", perms[t->perm]);
     jw_kbool(w, "x-step-up", (t->flags & ROUTE_PROVE) != 0);
+    jw_kbool(w, "x-local-socket-only", (t->flags & ROUTE_LOCAL) != 0);
     security(w, t);
     parameters(w, t);
     request_body(w, t);

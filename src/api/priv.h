@@ -54,12 +54,13 @@ struct request {
 typedef enum rc route_fn(struct request *r, struct err *err);
 
 enum {
-    ROUTE_READ = 1,    /* r->db is a read transaction */
-    ROUTE_WRITE = 2,   /* r->db is committed when the handler succeeds, with an audit line */
-    ROUTE_AUDIT = 4,   /* audit line although the handler has its own transactions */
-    ROUTE_PROVE = 8,   /* the password or second factor was shown within minutes; no API token */
-    ROUTE_PERSON = 16, /* about the signed-in person: not for tokens nor the local socket */
-    ROUTE_LICENCE = 32 /* changes something: refused past the end of the licence */
+    ROUTE_READ = 1,     /* r->db is a read transaction */
+    ROUTE_WRITE = 2,    /* r->db is committed when the handler succeeds, with an audit line */
+    ROUTE_AUDIT = 4,    /* audit line although the handler has its own transactions */
+    ROUTE_PROVE = 8,    /* the password or second factor was shown within minutes; no API token */
+    ROUTE_PERSON = 16,  /* about the signed-in person: not for tokens nor the local socket */
+    ROUTE_LICENCE = 32, /* changes something: refused past the end of the licence */
+    ROUTE_LOCAL = 64    /* on the machine itself only: root, or the user Inro runs as */
 };
 
 struct route {

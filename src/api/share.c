@@ -8,12 +8,14 @@
 
 #include "api/priv.h"
 #include "api/share.h"
+#include "api/vendor_priv.h"
 #include "base/log.h"
 #include "crypto/digest.h"
 #include "store/repo_vendor.h"
 
 enum { TOKEN_LENGTH = 43 }; /* 32 bytes as base64url */
-#define KEY_FILE "vendor-key.txt"
+#define KEY_FILE    "vendor-key.txt"
+#define CHANGE_FILE "vendor-key-change.txt"
 
 static void html(struct buf *b, const char *s)
 {
@@ -42,7 +44,7 @@ static void item(struct buf *b, const char *name, const char *what)
 }
 
 static void page(const struct vendor_customer *c, const struct vendor_licence *l,
-                 const char *vendor, struct buf *b)
+                 const char *vendor, bool changed, struct buf *b)
 {
     bool ja = !c->lang || strcmp(c->lang, "en") != 0;
     buf_adds(b, "<!doctype html>\n<html lang=\"");
@@ -56,6 +58,10 @@ static void page(const struct vendor_customer *c, const struct vendor_licence *l
     buf_adds(b, ja ? " 御中</p>\n<ul>\n" : "</p>\n<ul>\n");
     if (l->file)
         item(b, l->file_name, ja ? "ライセンスファイル" : "licence file");
+    if (changed)
+        item(b, CHANGE_FILE,
+             ja ? "ベンダーの鍵変更（ライセンスより先に取り込み）"
+                : "the vendor's change of key (to import before the licence)");
     item(b, KEY_FILE, ja ? "ベンダーの公開鍵" : "public key of the vendor");
     buf_adds(b, "</ul>\n</body></html>\n");
 }
@@ -92,29 +98,46 @@ static enum rc note_fetch(struct db *db, const struct vendor_share *s, const cha
     return db_audit_add(db, &au, err);
 }
 
+/* Who was a customer before the key changed gets the change in front of the licence: one file to
+ * import. Others know the present key. */
+static enum rc with_change(const struct vendor_customer *c, const char *file, const char *change,
+                           int64_t since, struct arena *a, struct str *ret, struct err *err)
+{
+    const char *text = file;
+    if (change && c->created < since)
+        text = arena_printf(a, "%s%s", change, file);
+    *ret = str_from(text);
+    return text ? RC_OK : NOMEM(err);
+}
+
 static enum rc give(struct db *db, const struct vendor_share *s, struct str name, const char *addr,
                     int64_t now, struct arena *a, struct share_answer *ret, struct err *err)
 {
     struct vendor_customer c;
     struct vendor_licence l = {0};
     struct vendor_key k;
-    const char *vendor;
+    const char *vendor, *change;
+    int64_t since;
     TRY(db_customer_get(db, s->customer_id, a, &c, err));
     TRY(db_vendor_key_current(db, a, &k, err));
     TRY(db_meta_get(db, "vendor_name", a, &vendor, err));
+    TRY(desk_statements(db, a, &change, &since, err));
     enum rc rc = db_vlicence_newest(db, c.id, a, &l, err);
     if (rc != RC_OK && rc != RC_NOT_FOUND)
         return rc;
     ret->type = "text/plain; charset=utf-8";
     if (name.n == 0) {
         AUTO(buf) struct buf b = BUF(65536);
-        page(&c, &l, vendor, &b);
+        page(&c, &l, vendor, change != NULL, &b);
         TRY(buf_ok(&b, err));
         ret->type = "text/html; charset=utf-8";
         ret->body = str_from(arena_str(a, buf_str(&b)));
     } else if (l.file && str_eqs(name, l.file_name)) {
-        ret->body = str_from(l.file);
+        TRY(with_change(&c, l.file, change, since, a, &ret->body, err));
         ret->name = l.file_name;
+    } else if (change && str_eqs(name, CHANGE_FILE)) {
+        ret->body = str_from(change);
+        ret->name = CHANGE_FILE;
     } else if (str_eqs(name, KEY_FILE)) {
         ret->body = str_from(k.pub);
         ret->name = KEY_FILE;

@@ -109,19 +109,6 @@ static const struct field init_fields[] = {
                .label = {"Existing Ed25519 key (PEM)", "既存のEd25519鍵（PEM）"}),
     FIELD_END};
 
-static enum rc make_key(struct request *r, const struct init_in *in, struct vendor_key *k,
-                        struct buf *spki, struct err *err)
-{
-    struct vault *v = r->api->o.vault;
-    (void)pthread_mutex_lock(&r->api->vault_lock);
-    enum rc rc = in->key_pem
-                     ? vault_import_key(v, VAULT_VENDOR_KEY, k->place, str_from(in->key_pem), NULL,
-                                        r->a, &k->sealed, spki, err)
-                     : vault_vendor_key(v, k->place, r->a, &k->sealed, spki, err);
-    (void)pthread_mutex_unlock(&r->api->vault_lock);
-    return rc;
-}
-
 /* An installation that nobody sells to is its own customer: it trusts its own desk. */
 static enum rc trust_own(struct request *r, const struct licence_key *k, bool *ret, struct err *err)
 {
@@ -171,24 +158,13 @@ static enum rc run_init(struct request *r, struct err *err)
     struct licence_key pub;
     struct err none;
     bool own = false;
-    AUTO(buf) struct buf spki = BUF(4096), text = BUF(512);
     r->subject = "vendor";
     CHECK(db_vendor_key_current(r->db, r->a, &k, &none) == RC_NOT_FOUND, err, RC_EXISTS,
           BLAME_INPUT,
           MSG("vendor.open", "the vendor's desk is open already, with the key {0}",
               "ベンダー機能は初期化済みです（鍵 {0}）"),
           k.key_id);
-    TRY(db_vendor_key_add(r->db, &k, err));
-    k.place = arena_printf(r->a, "vendor/%lld/key", (long long)k.id);
-    if (!k.place)
-        return NOMEM(err);
-    TRY(make_key(r, in, &k, &spki, err));
-    TRY(licence_key_from_spki(buf_str(&spki), &pub, err));
-    licence_key_text(&pub, &text);
-    TRY(buf_ok(&text, err));
-    k.key_id = pub.id;
-    k.pub = buf_cstr(&text);
-    TRY(db_vendor_key_set(r->db, &k, err));
+    TRY(desk_make_key(r, in->key_pem, &k, &pub, err));
     TRY(db_meta_set(r->db, "vendor_name", in->name, err));
     if (in->url)
         TRY(db_meta_set(r->db, "vendor_url", in->url, err));

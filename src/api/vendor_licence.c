@@ -52,7 +52,7 @@ static enum rc counters(struct request *r, int64_t customer, int64_t first_day,
 static enum rc sign(struct request *r, const struct vendor_key *k, const struct vendor_customer *c,
                     struct vendor_licence *l, struct err *err)
 {
-    AUTO(buf) struct buf body = BUF(LICENCE_MAX_BYTES), sig = BUF(256), file = BUF(65536);
+    AUTO(buf) struct buf body = BUF(LICENCE_MAX_BYTES);
     struct licence says = {.serial = l->id,
                            .service_code = c->service_code,
                            .licensee = c->name,
@@ -64,18 +64,11 @@ static enum rc sign(struct request *r, const struct vendor_key *k, const struct 
                            .installation = l->installation,
                            .issued = r->now / USEC_PER_SEC * USEC_PER_SEC,
                            .key_id = k->key_id};
+    TRY(desk_revokes(r, &says, err));
     TRY(licence_body(&says, &body, err));
-    (void)pthread_mutex_lock(&r->api->vault_lock);
-    enum rc rc = vault_licence(r->api->o.vault, k->place, k->sealed, buf_str(&body), &sig, err);
-    (void)pthread_mutex_unlock(&r->api->vault_lock);
-    TRY(rc);
-    CHECK(sig.len == LICENCE_SIGNATURE_BYTES, err, RC_INTERNAL, BLAME_US,
-          MSG("vendor.signature", "the vault gave no signature", "署名を取得できませんでした"));
-    licence_file(buf_str(&body), (const unsigned char *)sig.p, &file);
-    TRY(buf_ok(&file, err));
-    l->file = arena_str(r->a, buf_str(&file));
+    TRY(desk_sign(r, k, buf_str(&body), &l->file, err));
     l->file_name = arena_printf(r->a, "inro-%s-%06lld.lic", c->service_code, (long long)l->id);
-    return l->file && l->file_name ? RC_OK : NOMEM(err);
+    return l->file_name ? RC_OK : NOMEM(err);
 }
 
 enum rc desk_issue(struct request *r, const struct vendor_customer *c, int64_t order,

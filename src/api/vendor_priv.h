@@ -3,6 +3,7 @@
 #define INRO_API_VENDOR_PRIV_H
 
 #include "api/priv.h"
+#include "crypto/licence.h"
 #include "job/licence.h"
 #include "model/calendar.h"
 #include "model/vendor.h"
@@ -47,7 +48,23 @@ MUST enum rc desk_share(struct request *r, int64_t customer, int64_t days, int64
  * *ret_job is 0. what: "accepted", "issued", "renewal", "cancelled". */
 MUST enum rc desk_mail(struct request *r, const struct vendor_customer *c, const char *what,
                        int64_t order, int64_t *ret_job, struct err *err);
-/* vendor_order.c */
+
+/* ---- vendor_key.c ---- */
+/* Makes the key in the vault, or takes the PEM there, and its row; k->state and created are set. */
+MUST enum rc desk_make_key(struct request *r, const char *pem, struct vendor_key *k,
+                           struct licence_key *ret_pub, struct err *err);
+/* Body and signature by that key. */
+MUST enum rc desk_sign(struct request *r, const struct vendor_key *k, struct str body,
+                       const char **ret_file, struct err *err);
+bool desk_key_ended(const struct vendor_key *k);
+/* The keys that ended, as a licence names them; the newest when they are too many for it. */
+MUST enum rc desk_revokes(struct request *r, struct licence *l, struct err *err);
+/* The statements that lead to the present key, oldest first; NULL when there are none.
+ * *ret_since: since when the key signs, 0 = from the beginning. */
+MUST enum rc desk_statements(struct db *db, struct arena *a, const char **ret, int64_t *ret_since,
+                             struct err *err);
+
+/* ---- vendor_order.c ---- */
 void view_vorder(struct request *r, const struct vendor_order *o);
 
 #endif

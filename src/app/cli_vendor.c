@@ -105,15 +105,25 @@ static int key_file(struct cli *c, struct err *err)
     return 0;
 }
 
+/* What --key-file names; NULL without it. */
+static enum rc key_pem(struct cli *c, struct buf *pem, const char **ret, struct err *err)
+{
+    const char *file = cli_opt(c, "key-file");
+    *ret = NULL;
+    if (file)
+        TRY(file_read_private(file, pem, err));
+    *ret = file ? buf_cstr(pem) : NULL;
+    return RC_OK;
+}
+
 static int desk_init(struct cli *c, struct err *err)
 {
     AUTO(json) struct json *j = NULL;
     AUTO(buf) struct buf pem = BUF_SECRET(16384);
-    const char *file = cli_opt(c, "key-file"), *name = cli_opt(c, "name");
-    if (file)
-        CLI_TRY(file_read_private(file, &pem, err));
+    const char *text, *name = cli_opt(c, "name");
+    CLI_TRY(key_pem(c, &pem, &text, err));
     CLI_TRY(SEND(c, "POST", "/vendor", &j, err, {"name", name ? name : "Inro", false},
-                 {"url", cli_opt(c, "url"), false}, {"key_pem", file ? buf_cstr(&pem) : NULL, 0}));
+                 {"url", cli_opt(c, "url"), false}, {"key_pem", text, false}));
     return cli_show(c, j);
 }
 
@@ -141,7 +151,49 @@ static int desk_key(struct cli *c, struct err *err)
                  "ベンダー機能はまだ初期化されていません。inro vendor init を実行して"
                  "ください")) != RC_OK)
         return -1;
-    return c->json ? cli_show(c, j) : write_out(c, str_from(text), 0644, err);
+    return c->json && !cli_opt(c, "out") ? cli_show(c, j) : write_out(c, str_from(text), 0644, err);
+}
+
+static int key_list(struct cli *c, struct err *err)
+{
+    static const struct cli_column cols[] = {{"key_id", {"KEY ID", "鍵ID"}},
+                                             {"state", {"STATE", "状態"}},
+                                             {"licences", {"LICENCES", "有効ライセンス"}},
+                                             {"created", {"MADE", "作成"}},
+                                             {"changed", {"SINCE", "状態変更"}},
+                                             {"fingerprint", {"SHA-256", "SHA-256"}}};
+    AUTO(json) struct json *j = NULL;
+    CLI_TRY(cli_call(c, "GET", "/vendor/keys", STR_NONE, &j, err));
+    if (c->json)
+        return cli_show(c, j);
+    cli_table(c, json_get(j, "items"), cols, COUNT_OF(cols));
+    return 0;
+}
+
+static int key_new(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    AUTO(buf) struct buf pem = BUF_SECRET(16384);
+    const char *text;
+    CLI_TRY(key_pem(c, &pem, &text, err));
+    CLI_TRY(SEND(c, "POST", "/vendor/keys", &j, err, {"key_pem", text, false}));
+    return cli_show(c, j);
+}
+
+static int key_rotate(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    CLI_TRY(cli_call(c, "POST", "/vendor/keys/rotate", STR_NONE, &j, err));
+    return cli_show(c, j);
+}
+
+static int key_retire(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    bool revoke = cli_opt(c, "revoke") != NULL;
+    CLI_TRY(cli_call(c, "POST", cli_path(c, "/vendor/keys/", c->args[0], "/retire"),
+                     revoke ? STR("{\"revoke\":true}") : STR("{}"), &j, err));
+    return cli_show(c, j);
 }
 
 /* ---- customers ---- */
@@ -440,6 +492,14 @@ static const struct cli_command commands[] = {
     ROW("change", "", 0, "change name or address", "名称・公開URLを変更", desk_change,
         OPTIONS({"name", "N", {"name of the vendor", "ベンダー名"}},
                 {"url", "URL", {"where customers reach this server", "公開URL"}})),
+    ROW("key list", "", 0, "the keys that sign licences", "ライセンス署名鍵の一覧", key_list, NULL),
+    ROW("key new", "", 0, "make the key that will follow", "次の署名鍵を作成", key_new,
+        OPTIONS({"key-file", "F", {"take this key instead of a new one", "既存の鍵を使う"}})),
+    ROW("key rotate", "", 0, "sign with the next key from now on", "次の署名鍵に切り替え",
+        key_rotate, NULL),
+    ROW("key retire", "KEY-ID", 1, "end a key that signed before", "以前の署名鍵を廃止", key_retire,
+        OPTIONS(
+            {"revoke", NULL, {"somebody else may have it: at once", "漏えい時：ただちに失効"}})),
     ROW("key", "", 0, "the public key for customers", "公開鍵を表示", desk_key, OPTIONS(OUT)),
     ROW("key-file", "FILE", 1, "make a key in FILE and FILE.pub (no server)",
         "鍵ファイルを作成（サーバー不要）", key_file, NULL),

@@ -11,6 +11,7 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "crypto/digest.h"
+#include "crypto/licence_priv.h"
 
 #ifndef INRO_VENDOR_KEYS
 #define INRO_VENDOR_KEYS ""
@@ -102,7 +103,7 @@ static enum rc values_check(const struct licence *l, struct err *err)
 /* ---- writing ---- */
 
 /* Japan's time with its offset: nobody has to guess the zone of a date. */
-static void time_add(struct buf *b, int64_t usec)
+void licence_time(struct buf *b, int64_t usec)
 {
     char text[32];
     time_rfc3339(usec + JST, text);
@@ -111,7 +112,7 @@ static void time_add(struct buf *b, int64_t usec)
     buf_adds(b, "+09:00\n");
 }
 
-static void line_add(struct buf *b, const char *name, const char *value)
+void licence_line(struct buf *b, const char *name, const char *value)
 {
     buf_adds(b, name);
     buf_adds(b, ": ");
@@ -123,23 +124,23 @@ enum rc licence_body(const struct licence *l, struct buf *out, struct err *err)
 {
     TRY(values_check(l, err));
     buf_adds(out, MAGIC "1\n");
-    line_add(out, "product", "inro");
-    line_add(out, "serial", NUM(l->serial));
-    line_add(out, "service-code", l->service_code);
-    line_add(out, "licensee", l->licensee);
-    line_add(out, "plan", l->plan);
-    line_add(out, "certificates", NUM(l->certificates));
-    line_add(out, "targets", NUM(l->targets));
+    licence_line(out, "product", "inro");
+    licence_line(out, "serial", NUM(l->serial));
+    licence_line(out, "service-code", l->service_code);
+    licence_line(out, "licensee", l->licensee);
+    licence_line(out, "plan", l->plan);
+    licence_line(out, "certificates", NUM(l->certificates));
+    licence_line(out, "targets", NUM(l->targets));
     buf_adds(out, "begins: ");
-    time_add(out, l->begins);
+    licence_time(out, l->begins);
     buf_adds(out, "ends: ");
-    time_add(out, l->ends - USEC_PER_SEC); /* a person reads the last second of the last day */
-    line_add(out, "installation", l->installation);
+    licence_time(out, l->ends - USEC_PER_SEC); /* a person reads the last second of the last day */
+    licence_line(out, "installation", l->installation);
     buf_adds(out, "issued: ");
-    time_add(out, l->issued);
+    licence_time(out, l->issued);
     for (size_t i = 0; i < l->revoke_count; i++)
-        line_add(out, "revoke", l->revokes[i]);
-    line_add(out, "key", l->key_id);
+        licence_line(out, "revoke", l->revokes[i]);
+    licence_line(out, "key", l->key_id);
     return buf_ok(out, err);
 }
 
@@ -162,7 +163,7 @@ static struct str line_trim(struct str s)
 }
 
 /* The canonical form of the whole file; a NUL byte has no place in it. */
-static void canonical(struct str file, struct buf *out)
+void licence_canonical(struct str file, struct buf *out)
 {
     struct str line;
     if (file.n >= 3 && memcmp(file.p, "\xef\xbb\xbf", 3) == 0)
@@ -182,7 +183,7 @@ struct cut {
     struct str key;   /* of the key line */
 };
 
-static bool value_of(struct str line, const char *name, struct str *ret)
+bool licence_value(struct str line, const char *name, struct str *ret)
 {
     size_t n = strlen(name);
     if (!str_starts(line, name) || line.n < n + 2 || line.p[n] != ':' || line.p[n + 1] != ' ')
@@ -217,7 +218,7 @@ static enum rc cut_up(struct str text, struct cut *ret, struct err *err)
         before = last;
         last = line = part;
     }
-    if (!value_of(line, "signature", &ret->value) || !value_of(before, "key", &ret->key))
+    if (!licence_value(line, "signature", &ret->value) || !licence_value(before, "key", &ret->key))
         return truncated(err);
     ret->body = (struct str){text.p, (size_t)(line.p - text.p)};
     return RC_OK;
@@ -239,9 +240,11 @@ static enum rc prove(const struct cut *c, const struct licence_key *keys, size_t
     CHECK(k, err, RC_INPUT, BLAME_INPUT,
           MSG("licence.foreign",
               "the licence was issued with the key {0}, which is none of this installation's "
-              "vendor; ask where the file comes from",
+              "vendor; if the vendor has a new key, import its key change file first (or see inro "
+              "licence trust), else ask where the file comes from",
               "このライセンスは鍵 {0} で発行されており、この環境のベンダーのものではありません。"
-              "入手元を確認してください"),
+              "ベンダーが鍵を変更した場合は、先に鍵変更ファイルを取り込んでください（または inro "
+              "licence trust）。それ以外は入手元を確認してください"),
           id);
     CHECK(!k->revoked, err, RC_INPUT, BLAME_INPUT,
           MSG("licence.revoked",
@@ -270,7 +273,7 @@ struct reader {
 static const char *take(struct reader *r, const char *name)
 {
     struct str line, value, left = r->rest;
-    if (r->bad || !str_split(&left, '\n', &line) || !value_of(line, name, &value)) {
+    if (r->bad || !str_split(&left, '\n', &line) || !licence_value(line, name, &value)) {
         r->bad = r->bad ? r->bad : name;
         return NULL;
     }
@@ -300,7 +303,7 @@ static void take_revokes(struct reader *r, struct licence *l)
 {
     struct str line, value, left = r->rest;
     while (l->revoke_count < LICENCE_REVOKES_MAX && str_split(&left, '\n', &line) &&
-           value_of(line, "revoke", &value)) {
+           licence_value(line, "revoke", &value)) {
         l->revokes[l->revoke_count++] = arena_str(r->a, value);
         r->rest = left;
     }
@@ -341,7 +344,7 @@ enum rc licence_read(struct str file, const struct licence_key *keys, size_t key
           MSG("licence.too_large", "the file is larger than any licence ({0} bytes at most)",
               "ファイルが大きすぎます（ライセンスファイルは最大 {0} バイトです）"),
           NUM(LICENCE_MAX_BYTES));
-    canonical(file, &text);
+    licence_canonical(file, &text);
     TRY(buf_ok(&text, err));
     TRY(cut_up(buf_str(&text), &c, err));
     TRY(prove(&c, keys, key_count, err));

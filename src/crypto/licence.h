@@ -1,6 +1,6 @@
 /*
  * The licence file, format 1: UTF-8 text of "name: value" lines in a fixed order, ending with an
- * Ed25519 signature over its canonical form. docs/licence-format.md has the whole description.
+ * Ed25519 signature over its canonical form. docs/licence.md has the whole description.
  *
  *     inro-licence 1
  *     product: inro

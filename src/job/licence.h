@@ -34,15 +34,25 @@ MUST enum rc licence_target_at(struct db *db, int64_t connector_id, const char *
                                int64_t now, struct err *err);
 
 /* Installs a file, or says why not (crypto/licence.h, model/licence.h); jobs that the end of the
- * former licence had stopped are taken up again. */
+ * former licence had stopped are taken up again. The file may begin with changes of the vendor's
+ * key (crypto/succession.h); *ret has no serial when it holds nothing else. */
 MUST enum rc licence_import(struct db *db, struct str file, const char *actor, int64_t now,
                             struct arena *a, struct licence *ret, struct err *err);
 /* Keys a licence may be issued with: those of the build, else those set at init or by the desk. */
 MUST enum rc licence_trusted(struct db *db, struct arena *a, const struct licence_key **ret,
                              size_t *ret_n, struct err *err);
-/* One more vendor key; RC_CONFLICT for a build that belongs to another vendor. */
+/* One more vendor key; RC_CONFLICT for a build that belongs to another vendor, or a key that its
+ * vendor has revoked; RC_EXISTS when it is trusted already. */
 MUST enum rc licence_trust(struct db *db, const struct licence_key *k, const char *source,
                            int64_t now, struct err *err);
+/* No more licences of that key; RC_CONFLICT while the installed one is of it, and for a key of the
+ * build or a revoked one (its record must stay, or it could be trusted again). */
+MUST enum rc licence_distrust(struct db *db, const char *key_id, int64_t now, struct arena *a,
+                              struct err *err);
+
+/* What a vendor's change of key says is done; *ret_added is NULL when that was known already. */
+MUST enum rc licence_succeed(struct db *db, struct str statement, int64_t now, struct arena *a,
+                             const char **ret_added, struct err *err);
 
 /* Remembers the time; *since is the caller's to keep between calls. */
 MUST enum rc licence_seen(struct db *db, int64_t now, int64_t mono, int64_t *since,

@@ -13,9 +13,13 @@ struct vendor_key {
     const char *pub;    /* text of licence_key_text() */
     const char *sealed; /* by the vault, place "vendor/<key id's row>/key" */
     const char *place;
-    const char *state; /* "current", "old", "revoked" */
+    const char *state; /* see below */
     int64_t created;
+    const char *statement; /* of the former key, that this one follows (crypto/succession.h) */
+    int64_t changed;       /* when the state became what it is; 0 = never changed */
 };
+/* A key is made "next", signs as the "current" one, is good as an "old" one for the licences it
+ * signed, and ends "retired", or "revoked" when somebody else may have it. */
 
 struct vendor_customer {
     int64_t id;

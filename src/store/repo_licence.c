@@ -35,9 +35,14 @@ enum rc db_trusted_key_add(struct db *db, struct trusted_key *k, struct err *err
     return db_insert(db, STMT_TRUSTED_ADD, &trusted_key_map, k, NULL, err);
 }
 
-enum rc db_trusted_key_revoke(struct db *db, const char *key_id, struct err *err)
+enum rc db_trusted_key_revoke(struct db *db, const char *key_id, int64_t now, struct err *err)
 {
-    return db_do(db, STMT_TRUSTED_REVOKE, ARGS(T(key_id)), NULL, err);
+    return db_do(db, STMT_TRUSTED_REVOKE, ARGS(T(key_id), I(now)), NULL, err);
+}
+
+enum rc db_trusted_key_remove(struct db *db, const char *key_id, int64_t *ret_n, struct err *err)
+{
+    return db_do(db, STMT_TRUSTED_REMOVE, ARGS(T(key_id)), ret_n, err);
 }
 
 enum rc db_trusted_key_list(struct db *db, struct arena *a, struct trusted_key_list *ret,

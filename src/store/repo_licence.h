@@ -12,9 +12,10 @@ struct licence_row {
 };
 struct trusted_key {
     int64_t id;
-    const char *key_id, *pub; /* pub: text of licence_key_text() */
+    const char *key_id,
+        *pub; /* pub: text of licence_key_text(); "" for one only known as revoked */
     bool revoked;
-    const char *source; /* "init", "desk" */
+    const char *source; /* "init", "desk", "succession", "trust" */
     int64_t added;
 };
 LIST_OF(trusted_key);
@@ -26,7 +27,11 @@ MUST enum rc db_licence_add(struct db *db, struct licence_row *l, struct err *er
 MUST enum rc db_licence_current(struct db *db, struct arena *a, struct licence_row *ret,
                                 struct err *err);
 MUST enum rc db_trusted_key_add(struct db *db, struct trusted_key *k, struct err *err);
-MUST enum rc db_trusted_key_revoke(struct db *db, const char *key_id, struct err *err);
+/* Also one that has no row: a key of the build, or one that was never heard of. */
+MUST enum rc db_trusted_key_revoke(struct db *db, const char *key_id, int64_t now, struct err *err);
+/* A revoked one stays: *ret_n is 0 then, as for an unknown one. */
+MUST enum rc db_trusted_key_remove(struct db *db, const char *key_id, int64_t *ret_n,
+                                   struct err *err);
 MUST enum rc db_trusted_key_list(struct db *db, struct arena *a, struct trusted_key_list *ret,
                                  struct err *err);
 

@@ -8,7 +8,7 @@
 
 MAP(vendor_key, "vendor key", "ベンダー鍵", CI(vendor_key, id), CT(vendor_key, key_id),
     CT(vendor_key, pub), CT(vendor_key, sealed), CT(vendor_key, place), CT(vendor_key, state),
-    CI(vendor_key, created));
+    CI(vendor_key, created), CT(vendor_key, statement), CI(vendor_key, changed));
 MAP(vendor_customer, "customer", "顧客", CI(vendor_customer, id), CT(vendor_customer, service_code),
     CT(vendor_customer, name), CT(vendor_customer, mail), CT(vendor_customer, lang),
     CT(vendor_customer, installation), CT(vendor_customer, state), CI(vendor_customer, ends_on),
@@ -41,16 +41,26 @@ enum rc db_vendor_key_add(struct db *db, struct vendor_key *k, struct err *err)
 
 enum rc db_vendor_key_set(struct db *db, const struct vendor_key *k, struct err *err)
 {
-    return db_change(
-        db, STMT_VKEY_SET_ALL,
-        ARGS(I(k->id), T(k->key_id), T(k->pub), T(k->sealed), T(k->place), T(k->state)),
-        STMT_VKEY_GET, &vendor_key_map, err);
+    return db_change(db, STMT_VKEY_SET_ALL,
+                     ARGS(I(k->id), T(k->key_id), T(k->pub), T(k->sealed), T(k->place), T(k->state),
+                          T(k->statement), I(k->changed)),
+                     STMT_VKEY_GET, &vendor_key_map, err);
 }
 
 enum rc db_vendor_key_current(struct db *db, struct arena *a, struct vendor_key *ret,
                               struct err *err)
 {
     return db_one(db, STMT_VKEY_CURRENT, NULL, 0, &vendor_key_map, a, ret, err);
+}
+
+enum rc db_vendor_key_list(struct db *db, struct arena *a, struct vendor_key_list *ret,
+                           struct err *err)
+{
+    struct rows rows = {NULL, 0};
+    TRY(db_many(db, STMT_VKEY_LIST, NULL, 0, &vendor_key_map, a, &rows, err));
+    ret->v = rows.v;
+    ret->n = rows.n;
+    return RC_OK;
 }
 
 /* ---- customers ---- */
@@ -190,6 +200,12 @@ enum rc db_vlicence_list(struct db *db, int64_t customer_id, int64_t after, int 
     MANY(db, STMT_VLICENCE_LIST, &vendor_licence_map, a, ret, err, I(after), I(limit),
          I(customer_id));
     return RC_OK;
+}
+
+enum rc db_vlicence_in_force(struct db *db, const char *key_id, int64_t now, int64_t *ret,
+                             struct err *err)
+{
+    return db_number(db, STMT_VLICENCE_IN_FORCE, ARGS(T(key_id), I(now)), ret, err);
 }
 
 enum rc db_vlicence_newest(struct db *db, int64_t customer_id, struct arena *a,

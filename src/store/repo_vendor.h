@@ -20,6 +20,9 @@ MUST enum rc db_vendor_key_set(struct db *db, const struct vendor_key *k, struct
 /* RC_NOT_FOUND: the desk was never opened. */
 MUST enum rc db_vendor_key_current(struct db *db, struct arena *a, struct vendor_key *ret,
                                    struct err *err);
+/* All, oldest first. */
+MUST enum rc db_vendor_key_list(struct db *db, struct arena *a, struct vendor_key_list *ret,
+                                struct err *err);
 
 MUST enum rc db_customer_add(struct db *db, struct vendor_customer *c, struct err *err);
 MUST enum rc db_customer_get(struct db *db, int64_t id, struct arena *a,
@@ -60,6 +63,9 @@ MUST enum rc db_vlicence_find(struct db *db, const char *file_name, struct arena
 MUST enum rc db_vlicence_list(struct db *db, int64_t customer_id /* 0 = all */, int64_t after,
                               int limit, struct arena *a, struct vendor_licence_list *ret,
                               struct err *err);
+/* Customers whose newest licence is of that key and has not ended. */
+MUST enum rc db_vlicence_in_force(struct db *db, const char *key_id, int64_t now, int64_t *ret,
+                                  struct err *err);
 /* The newest of the customer; RC_NOT_FOUND. */
 MUST enum rc db_vlicence_newest(struct db *db, int64_t customer_id, struct arena *a,
                                 struct vendor_licence *ret, struct err *err);

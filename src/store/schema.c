@@ -203,6 +203,10 @@ static const char v6[] =
     "CREATE INDEX binding_trouble ON binding (cert_id) WHERE state IN ('failed', 'drift');"
     "CREATE INDEX version_revoked ON cert_version (cert_id) WHERE state = 4;";
 
+/* The life of a vendor's key: who said that it follows which, and since when it is what it is. */
+static const char v7[] = "ALTER TABLE vendor_key ADD COLUMN statement TEXT;"
+                         "ALTER TABLE vendor_key ADD COLUMN changed BIGINT NOT NULL DEFAULT 0;";
+
 const struct migration store_migrations[] = {
     {1, v1, NULL},
     {2, v2, NULL},
@@ -210,6 +214,7 @@ const struct migration store_migrations[] = {
     {4, v4, NULL},
     {5, v5, NULL},
     {6, v6, terms_fill},
+    {7, v7, NULL},
 #ifdef INRO_EXTRA_MIGRATION /* tests of upgrades build a program of the future */
     {
         1000,

@@ -413,13 +413,16 @@ static enum rc op_vendor_key(struct vault_req *q, struct err *err)
     return put_key(q, key, err);
 }
 
-/* Whoever may ask this can have licences signed, and nothing else: no CSR, no token. */
+/* Whoever may ask this can have licences and changes of the key signed, and nothing else: no CSR,
+ * no token. */
 static enum rc op_licence(struct vault_req *q, struct err *err)
 {
     AUTO(key) struct key *key = NULL;
     AUTO(buf) struct buf sig = BUF(256);
     enum key_alg alg;
-    CHECK(str_starts(data_of(q), "inro-licence 1\n"), err, RC_DENIED, BLAME_US,
+    CHECK(str_starts(data_of(q), "inro-licence 1\n") ||
+              str_starts(data_of(q), "inro-vendor-succession 1\n"),
+          err, RC_DENIED, BLAME_US,
           MSG("vault.no_licence", "the vendor's key signs licences only",
               "ベンダーの鍵で署名できるのはライセンスだけです"));
     TRY(open_key(q, VAULT_VENDOR_KEY, &key, err));

@@ -9,7 +9,7 @@
  *     acme-key    generate, jws            never released
  *     ca-key      generate, issue          never released
  *     setting     seal, hmac (EAB), release (for a granted step)
- *     vendor-key  generate (Ed25519), licence: signs licence texts, nothing else; never released
+ *     vendor-key  generate (Ed25519), licence: signs licences and changes of key; never released
  *
  * Release: before a clear secret leaves, a grant line (who, job, step, place, time) is appended to
  * the grant log and fdatasync'ed by the vault itself; no line, no secret. The front's channels can
@@ -66,7 +66,8 @@ MUST enum rc vault_jws(struct vault *v, const char *place, const char *sealed,
 MUST enum rc vault_hs256(struct vault *v, const char *place, const char *sealed,
                          struct str signing_input, struct buf *ret_signature, struct err *err);
 /* The vendor's desk, which is the front's: a key, and a signature (64 bytes) over the body of a
- * licence. What is no licence (crypto/licence.h) is not signed. */
+ * licence. What is neither a licence (crypto/licence.h) nor a change of the key
+ * (crypto/succession.h) is not signed. */
 MUST enum rc vault_vendor_key(struct vault *v, const char *place, struct arena *a,
                               const char **ret_sealed, struct buf *ret_spki, struct err *err);
 MUST enum rc vault_licence(struct vault *v, const char *place, const char *sealed, struct str body,

@@ -106,6 +106,7 @@ const screens = () => [
   ["vendor-licences", "/vendor?tab=licences"],
   ["vendor-shares", "/vendor?tab=shares"],
   ["backup-store-new", "/backup-stores/new"],
+  ["vendor-keys", "/vendor?tab=keys"],
   ["vendor-money", "/vendor?tab=money"],
   ["vendor-ledger", "/vendor?tab=ledger"],
   ["profile", "/profile"],
@@ -581,6 +582,28 @@ test("vendor: a share link is listed and ended, a cancellation needs both proofs
   await page.click("dialog button.danger");
   await page.waitForSelector("dialog", { state: "detached" });
   check((await api(page, "GET", `/vendor/customers/${customer.id}`)).body.state === "cancelled", "the cancellation is not recorded");
+});
+
+test("vendor: the signing key is rotated, and the former one retired", async () => {
+  const page = await open({ lang: "ja" });
+  await visit(page, "/vendor?tab=keys");
+  await page.waitForSelector("tbody tr[data-i]");
+  const before = (await api(page, "GET", "/vendor/keys")).body.items;
+  await page.click("text=次の鍵を作成");
+  await proveIfAsked(page, "tbody tr[data-i='1']");
+  await page.click("text=鍵を切り替え");
+  await page.click("dialog button.primary");
+  await proveIfAsked(page, "button[aria-label='失効 " + before[0].key_id + "']");
+  await page.waitForSelector("dialog", { state: "detached" });
+  let keys = (await api(page, "GET", "/vendor/keys")).body.items;
+  check(keys.length === before.length + 1 && keys[0].state === "old" && keys.at(-1).state === "current", `after rotating: ${JSON.stringify(keys)}`);
+  await axe(page, "signing keys");
+  await shot(page, "66-keys-ja");
+  await page.click(`button[aria-label='失効 ${before[0].key_id}']`);
+  await page.click("dialog button.danger");
+  await page.waitForSelector("dialog", { state: "detached" });
+  keys = (await api(page, "GET", "/vendor/keys")).body.items;
+  check(keys[0].state === "revoked", `after revoking: ${JSON.stringify(keys)}`);
 });
 
 test("second factor: the QR code holds the key", async () => {

@@ -177,4 +177,58 @@ def damaged_and_missing(box):
         raise Failure("the original file does not mend it")
 
 
-TESTS = [from_the_desk_to_its_end_and_on, damaged_and_missing]
+def the_vendor_changes_its_key(box):
+    """A new key by the desk; the customer follows with the file of the share folder, or by hand after a theft."""
+    t = Trade(box)
+    c, v = t.customer, t.vendor
+    t.issue("order", "add", NAME, "--plan", "basic")
+    c.cli("licence", "import", t.fetch())
+    old = v.get("vendor", "key", "list")["items"][0]["key_id"]
+
+    nxt = v.get("vendor", "key", "new")["key_id"]
+    if v.get("vendor", "licence", "reissue", NAME)["licence"]["key_id"] != old:
+        raise Failure("a key that only waits has signed")
+    v.cli("vendor", "key", "rotate")
+    pure = f"{box.folder}/pure.lic"
+    v.cli("vendor", "licence", "reissue", NAME, "--out", pure)
+    refused(c, REFUSED, "change file first", "licence", "import", pure)
+    pid = c.proc.pid
+    c.cli("licence", "import", t.fetch())
+    now = c.get("licence", "show")
+    if now["key_id"] != nxt or c.proc.pid != pid:
+        raise Failure(f"the customer did not follow: {now}")
+    v.cli("vendor", "key", "retire", old)
+    refused(v, REFUSED, "signs now", "vendor", "key", "retire", nxt)
+
+    # stolen: no statement is believed any more; the administrator compares a fingerprint
+    v.cli("vendor", "key", "rotate")
+    refused(v, REFUSED, "1 customers", "vendor", "key", "retire", nxt)
+    v.cli("vendor", "key", "retire", nxt, "--revoke")
+    v.cli("vendor", "licence", "reissue", NAME, "--out", pure)
+    refused(c, REFUSED, "is none of", "licence", "import", t.fetch())
+    pub = f"{box.folder}/new.pub"
+    v.cli("vendor", "key", "--out", pub)
+    last = v.get("vendor", "key", "list")["items"][-1]
+    said = refused(c, 2, "nobody can be asked", "licence", "trust", pub)
+    if last["fingerprint"] not in said or last["key_id"] not in said:
+        raise Failure(f"the fingerprint is not shown: {said}")
+    c.cli("licence", "trust", pub, "--yes")
+    c.cli("licence", "import", pure)
+    keys = {k["key_id"]: k["revoked"] for k in c.get("licence", "show")["vendor_keys"]}
+    if keys != {old: True, nxt: True, last["key_id"]: False}:
+        raise Failure(f"trusted are {keys}")
+    refused(c, REFUSED, "the installed licence", "licence", "trust", "--remove", last["key_id"])
+    refused(c, REFUSED, "revoked", "licence", "trust", "--remove", nxt)
+    with sqlite3.connect(f"file:{c.data}/inro.db?mode=ro", uri=True) as db:
+        if not db.execute("SELECT 1 FROM audit WHERE action = 'licence.trust' AND result = 'ok'").fetchone():
+            raise Failure("trusting a key is not in the audit log")
+    with sqlite3.connect(f"file:{v.data}/inro.db?mode=ro", uri=True) as db:
+        left = db.execute("SELECT count(*) FROM vendor_key WHERE sealed IS NOT NULL").fetchone()[0]
+        if left != 1:
+            raise Failure(f"{left} private keys are kept")
+    c.cli("audit", "verify")
+    if not v.get("vendor", "ledger", "verify")["whole"]:
+        raise Failure("the ledger is not whole")
+
+
+TESTS = [from_the_desk_to_its_end_and_on, the_vendor_changes_its_key, damaged_and_missing]

@@ -240,6 +240,7 @@ static const struct body_row bodies[] = {
     {"key.rotate", "{}"},
     {"key.unseal", "{\"passphrase\":\"violet tandem kettle\"}"},
     {"licence.import", "{\"file\":\"x\"}"},
+    {"licence.trust", "{\"key\":\"x\"}"},
     {"log.set", "{\"level\":\"info\"}"},
     {"notifier.create", "{\"name\":\"n\",\"type\":\"smtp\"}"},
     {"notifier.update", "{\"name\":\"n\"}"},
@@ -265,6 +266,8 @@ static const struct body_row bodies[] = {
     {"vendor.customer.change", "{\"mail\":\"n@a.example\"}"},
     {"vendor.fee.set", "{\"item\":\"basic\",\"yen\":1,\"from\":\"2026-12\"}"},
     {"vendor.init", "{\"name\":\"n\"}"},
+    {"vendor.key.new", "{}"},
+    {"vendor.key.retire", "{}"},
     {"vendor.licence.issue", "{\"customer\":\"Self\"}"},
     {"vendor.order.add", "{\"customer\":\"Self\",\"kind\":\"option\",\"servers\":1}"},
     {"vendor.share.add", "{\"customer\":\"Self\"}"},
@@ -371,6 +374,7 @@ static const struct thing things[] = {
     {"licences", false, false, name_first},
     {"shares", false, false, name_first},
     {"statements", false, false, name_month},
+    {"keys", false, false, name_first}, /* the vendor's */
     {"certs", true, false, name_cert},
     {"cas", false, false, name_ca},
     {"targets", true, false, name_target},
@@ -575,6 +579,12 @@ static void allowed_one(const struct route *t, const char *role, enum side side)
     bool others = g && g->person && strcmp(role, "viewer") == 0; /* the things are the operator's */
     struct answer x = try(&w, who, t, side, &g);
     bool refused = x.status == 401 || x.status == 403 || x.status == 404;
+    if (t->flags & ROUTE_LOCAL) { /* whoever it is: not over the network */
+        want(t, role, x.status == 403, &x);
+        struct who local = rig_local();
+        x = try(&w, &local, t, side, &g);
+        refused = x.status == 401 || x.status == 403;
+    }
     bool no_password = strcmp(rig_error(&x), "api.sign_in_failed") == 0;
     if (!others && !x.stream)
         want(t, role, !refused || no_password, &x);
@@ -700,7 +710,9 @@ static void odd_ids(void **state)
             const char *end = strchr(at, '}') + 1;
             const char *path = arena_printf(w.r.a, "%.*s%s%s", (int)(at - t->path), t->path, ids[k],
                                             strchr(end, '{') ? "/members/1" : end);
-            struct answer x = rig_call(&w.r, &w.admin, t->method, path, body_of(&w, t, OWN));
+            struct who local = rig_local();
+            const struct who *who = t->flags & ROUTE_LOCAL ? &local : &w.admin;
+            struct answer x = rig_call(&w.r, who, t->method, path, body_of(&w, t, OWN));
             want(t, ids[k], x.status == 404 || x.status == 400, &x);
         }
     }

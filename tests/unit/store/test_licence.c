@@ -57,11 +57,22 @@ static void the_newest_licence_is_in_force(void **state)
     struct trusted_key k = {.key_id = "0011", .pub = "p", .source = "init", .added = 1};
     struct trusted_key_list keys;
     OK(db_trusted_key_add(db, &k, err));
-    OK(db_trusted_key_revoke(db, "0011", err));
-    OK(db_trusted_key_revoke(db, "unknown", err));
+    OK(db_trusted_key_revoke(db, "0011", 5, err));
+    OK(db_trusted_key_revoke(db, "unknown", 6, err));
+    OK(db_trusted_key_revoke(db, "unknown", 7, err));
     OK(db_trusted_key_list(db, r->a, &keys, err));
-    assert_int_equal(keys.n, 1);
+    assert_int_equal(keys.n, 2);
     assert_true(keys.v[0].revoked);
+    assert_string_equal(keys.v[0].pub, "p");
+    assert_string_equal(keys.v[1].key_id, "unknown"); /* nobody can make it trusted later */
+    assert_true(keys.v[1].revoked);
+    int64_t removed = -1;
+    OK(db_trusted_key_remove(db, "0011", &removed, err)); /* the record of a revocation stays */
+    assert_int_equal(removed, 0);
+    struct trusted_key other = {.key_id = "0022", .pub = "p", .source = "trust", .added = 1};
+    OK(db_trusted_key_add(db, &other, err));
+    OK(db_trusted_key_remove(db, "0022", &removed, err));
+    assert_int_equal(removed, 1);
     OK(db_commit(&db, err));
 }
 

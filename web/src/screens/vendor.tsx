@@ -9,6 +9,7 @@ import { go, type Place } from "../lib/router";
 import { Code, Empty, Facts, Fault, Field, Head, Loading, Panel, Select, State, Tabs, When, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
 import { Table, usePages, type Column } from "../ui/table";
+import { VendorKeys } from "./vendorkeys";
 
 type Desk = Schemas["Desk"];
 type Customer = Schemas["DeskCustomer"];
@@ -16,7 +17,7 @@ type Order = Schemas["DeskOrder"];
 type Issued = Schemas["DeskLicence"];
 type Entry = Schemas["DeskEntry"];
 type Share = Schemas["DeskShare"];
-type Tab = "customers" | "orders" | "licences" | "shares" | "money" | "ledger";
+type Tab = "customers" | "orders" | "licences" | "shares" | "keys" | "money" | "ledger";
 
 export function VendorScreen({ place }: { place: Place }): JSX.Element {
   useTitle(t("vendor"));
@@ -57,6 +58,7 @@ export function VendorScreen({ place }: { place: Place }): JSX.Element {
           ["orders", t("vendor_orders")],
           ["licences", t("vendor_licences")],
           ["shares", t("shares")],
+          ["keys", t("vendor_keys")],
           ["money", t("fees")],
           ["ledger", t("ledger")],
         ]}
@@ -65,6 +67,7 @@ export function VendorScreen({ place }: { place: Place }): JSX.Element {
       {tab === "orders" && <Orders />}
       {tab === "licences" && <Licences />}
       {tab === "shares" && <Shares />}
+      {tab === "keys" && <VendorKeys />}
       {tab === "money" && <Money today={desk.value.today} />}
       {tab === "ledger" && <Ledger />}
     </>

@@ -38,5 +38,8 @@ export const states: Record<string, readonly [string, string, string]> = {
   issued: ["✓", "issued", "発行済み"],
   active: ["✓", "active", "有効"],
   disabled: ["⊘", "disabled", "無効"],
+  next: ["…", "waits to follow", "切り替え待ち"],
+  old: ["·", "signed before", "以前の鍵"],
+  retired: ["⊘", "retired", "廃止"],
   first_password: ["!", "first password", "初期パスワード"],
 };
