@@ -40,7 +40,10 @@ enum {
     CA_CAP_WILDCARD = 2,
     CA_CAP_IP = 4,
     CA_CAP_NO_PROOF = 8,
-    CA_CAP_NOT_AFTER = 16
+    CA_CAP_NOT_AFTER = 16,
+    /* step() places the order and learns the proofs without a CSR, and says when it wants one: the
+     * key is made, and saved, meanwhile. */
+    CA_CAP_LATE_CSR = 32
 };
 
 enum ca_verdict {
@@ -62,7 +65,7 @@ struct ca_order {
     int64_t id;
     const char *const *names; /* normalised */
     size_t name_count;
-    struct str csr_der;
+    struct str csr_der;             /* empty: not yet, with CA_CAP_LATE_CSR only; so is spki */
     struct str spki;                /* of the certificate key */
     int64_t not_after;              /* wanted; 0 = the CA's choice */
     const char *profile;            /* NULL = the CA's choice */
@@ -84,6 +87,7 @@ struct ca_step {
      * leaves it. "" forgets the order at the CA: the next step starts a new one. */
     const char *data;
     bool ordered_now; /* a new order was placed at the CA in this step (rate ledger) */
+    bool wants_csr;   /* with CA_WAIT: it cannot go on without the CSR */
 };
 
 struct ca_ops {

@@ -104,7 +104,7 @@ enum rc run_commit(struct run *r, struct db **db, bool soon, struct err *err)
     return RC_OK;
 }
 
-static enum rc add_audit(struct db *db, struct run *r, const struct step_out *out,
+static enum rc add_audit(struct db *db, struct run *r, const char *action, const char *detail,
                          const struct err *why, struct err *err)
 {
     char actor[40] = "job/";
@@ -114,9 +114,9 @@ static enum rc add_audit(struct db *db, struct run *r, const struct step_out *ou
     struct audit a = {.at = run_now(r),
                       .actor = actor,
                       .origin = r->e->o.owner,
-                      .action = out->audit,
+                      .action = action,
                       .subject = r->job.subject,
-                      .detail = out->detail,
+                      .detail = detail,
                       .result = why ? why->id : "ok"};
     return db_audit_add(db, &a, err);
 }
@@ -131,8 +131,10 @@ static enum rc save_once(struct run *r, const struct flow *f, const struct step_
     if (why && why->rc != RC_CANCELLED && f->failed)
         TRY(f->failed(db, r, why, r->job.state == JOB_BLOCKED, err));
     TRY(run_save_answers(r, db, err));
+    if (out->audit_done)
+        TRY(add_audit(db, r, out->audit_done, NULL, NULL, err));
     if (out->audit)
-        TRY(add_audit(db, r, out, why, err));
+        TRY(add_audit(db, r, out->audit, out->detail, why, err));
     TRY(db_job_save(db, &r->job, err));
     r->made_work = r->made_work || db_made_work(db);
     return run_commit(r, &db, out->soon && !why, err);

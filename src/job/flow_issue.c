@@ -2,6 +2,8 @@
  * Issue: prepare -> key -> order <-> present -> finish. Invariants: the sealed key is durable
  * before its CSR leaves; the order's data is saved after every step at the CA, so no second order
  * is placed blindly; a certificate is complete and accepted before its row says STAGING.
+ * Each save costs: where the CA takes the CSR late, prepare places the order too and key learns its
+ * proofs; what is accepted is saved with the switch, when nothing outside is to be cleaned.
  */
 #include "job/flow_issue.h"
 
@@ -71,6 +73,7 @@ static enum rc load_rows(struct run *r, struct issue *is, struct err *err)
     TRY(run_connector(r, db, is->cert.ca_id, "ca", &is->ca, err));
     if (version)
         TRY(db_version_get(db, version, r->a, &is->version, err));
+    is->csr = is->version.csr;
     if (order)
         TRY(db_order_get(db, order, r->a, &is->order, err));
     if (is->cert.current_id)
@@ -188,9 +191,8 @@ static enum rc keep_progress(struct run *r, const struct issue *is, struct err *
     return r->job.progress ? RC_OK : NOMEM(err);
 }
 
-static enum rc save_prepare(struct db *db, struct run *r, void *arg, struct err *err)
+enum rc issue_add_rows(struct db *db, struct run *r, struct issue *is, struct err *err)
 {
-    struct issue *is = arg;
     int64_t now = run_now(r);
     is->version = (struct cert_version){.cert_id = is->cert.id,
                                         .state = VERSION_KEYED,
@@ -203,10 +205,16 @@ static enum rc save_prepare(struct db *db, struct run *r, void *arg, struct err 
                                .job_id = r->job.id,
                                .state = ORDER_OPEN,
                                .reason = json_str_or(r->payload, "reason", "request"),
+                               .data = is->order.data,
                                .created = now,
                                .updated = now};
     TRY(db_order_add(db, &is->order, err));
     return keep_progress(r, is, err);
+}
+
+static enum rc save_prepare(struct db *db, struct run *r, void *arg, struct err *err)
+{
+    return issue_add_rows(db, r, arg, err);
 }
 
 static enum rc prepare(struct run *r, struct step_out *out, struct err *err)
@@ -216,11 +224,15 @@ static enum rc prepare(struct run *r, struct step_out *out, struct err *err)
     TRY(licence_allows(r, err));
     TRY(check_names(r, is, err));
     TRY(issue_may_order(r, is, err));
+    is->is_new = true;
     out->save = save_prepare;
     out->arg = is;
     out->soon = true;
+    enum rc rc = RC_OK;
+    if (is->ca.head->caps & CA_CAP_LATE_CSR)
+        rc = issue_dialogue(r, is, out, err);
     out->next = "key";
-    return RC_OK;
+    return rc;
 }
 
 static enum rc save_version(struct db *db, struct run *r, void *arg, struct err *err)
@@ -272,10 +284,8 @@ static enum rc make_csr(struct run *r, struct issue *is, const char *place, stru
     return vault_csr(r->w->vault, place, is->version.key_sealed, &s, der, err);
 }
 
-static enum rc make_key(struct run *r, struct step_out *out, struct err *err)
+static enum rc make_key(struct run *r, struct issue *is, struct err *err)
 {
-    struct issue *is = NULL;
-    TRY(issue_load(r, &is, err));
     enum key_alg alg = KEY_EC256;
     CHECK(!is->cert.key_alg || key_alg_from_name(is->cert.key_alg, &alg), err, RC_INPUT,
           BLAME_INPUT, MSG("job.key_alg", "key type {0} is not known", "鍵の種類 {0} は不明です"),
@@ -294,14 +304,21 @@ static enum rc make_key(struct run *r, struct step_out *out, struct err *err)
     is->version.key_alg = key_alg_name(alg);
     is->version.spki_sha256 = arena_strdup(r->a, hex);
     is->version.csr = arena_strdup(r->a, buf_cstr(&b64));
-    if (!is->version.spki_sha256 || !is->version.csr)
-        return NOMEM(err);
+    is->version_changed = true;
+    return is->version.spki_sha256 && is->version.csr ? RC_OK : NOMEM(err);
+}
+
+static enum rc key_step(struct run *r, struct step_out *out, struct err *err)
+{
+    struct issue *is = NULL;
+    TRY(issue_load(r, &is, err));
+    TRY(make_key(r, is, err));
+    out->next = "order";
     out->save = save_version;
     out->arg = is;
-    out->next = "order";
-    out->audit = "issue.key";
     out->soon = true; /* the CA learns of the order next, and of the key only after that is saved */
-    return RC_OK;
+    out->audit_done = "issue.key";
+    return is->ca.head->caps & CA_CAP_LATE_CSR ? issue_dialogue(r, is, out, err) : RC_OK;
 }
 
 static enum rc request_deploy(struct db *db, struct run *r, struct issue *is, struct err *err)
@@ -328,9 +345,8 @@ static enum rc look_again(struct db *db, struct run *r, int64_t cert_id, struct 
     return RC_OK;
 }
 
-static enum rc save_finish(struct db *db, struct run *r, void *arg, struct err *err)
+enum rc issue_save_end(struct db *db, struct run *r, struct issue *is, struct err *err)
 {
-    struct issue *is = arg;
     int64_t now = run_now(r);
     if (is->has_bindings) {
         TRY(request_deploy(db, r, is, err));
@@ -349,22 +365,36 @@ static enum rc save_finish(struct db *db, struct run *r, void *arg, struct err *
     return notice_facts(db, &f, now, err);
 }
 
+void issue_end(struct run *r, struct issue *is, struct step_out *out)
+{
+    issue_clean(r, is);
+    is->ended = true;
+    out->done = true;
+    out->audit_done = out->audit;
+    out->audit = is->has_bindings ? "issue.staged" : "issue.switched";
+}
+
+static enum rc save_finish(struct db *db, struct run *r, void *arg, struct err *err)
+{
+    return issue_save_end(db, r, arg, err);
+}
+
 static enum rc finish(struct run *r, struct step_out *out, struct err *err)
 {
     struct issue *is = NULL;
     TRY(issue_load(r, &is, err));
-    issue_clean(r, is);
     out->save = save_finish;
     out->arg = is;
-    out->done = true;
-    out->audit = is->has_bindings ? "issue.staged" : "issue.switched";
+    issue_end(r, is, out);
     return RC_OK;
 }
 
 static enum rc failed(struct db *db, struct run *r, const struct err *why, bool blocked,
                       struct err *err)
 {
-    int64_t order = json_i64_or(r->progress, "order", 0), now = run_now(r);
+    const struct json *progress = NULL; /* with what the save just added */
+    TRY(run_json(r, r->job.progress, &progress, err));
+    int64_t order = json_i64_or(progress, "order", 0), now = run_now(r);
     int64_t cert_id = json_i64_or(r->payload, "cert", 0);
     struct cert c;
     struct order o;
@@ -402,7 +432,7 @@ static void give_up(struct run *r)
 
 static const struct step steps[] = {
     {"prepare", {"Checking the request", "申請内容を確認しています"}, prepare, 0, false},
-    {"key", {"Making the key and CSR", "秘密鍵と CSR を作成しています"}, make_key, 0, false},
+    {"key", {"Making the key and CSR", "秘密鍵と CSR を作成しています"}, key_step, 0, false},
     {"order", {"Talking to the CA", "認証局とやり取りしています"}, issue_order_step, 0, false},
     {"present",
      {"Proving control of the names", "ドメイン名の管理権限を証明しています"},

@@ -15,6 +15,7 @@ struct issue {
     struct cert cert;
     struct cert_version version, current; /* current.id 0: none */
     struct order order;
+    const char *csr; /* as it is stored, base64: what may be sent; NULL: not yet */
     struct conn ca;
     const struct json *policy;
     const struct challenge_ops *solver;
@@ -28,8 +29,11 @@ struct issue {
     int64_t renew_at;
     int64_t deploy;   /* the roll-out's job, once there is one */
     int64_t given_up; /* orders of this job that came to nothing */
-    /* For the saves. */
+    /* For the save. */
+    bool is_new; /* version and order have no rows yet */
     bool ordered_now;
+    bool version_changed;
+    bool ended;
     struct err human;
 };
 
@@ -39,6 +43,13 @@ MUST enum rc issue_progress(struct run *r, const struct issue *is, struct step_o
 /* Our own ceiling of orders; RC_RATE when it is reached. */
 MUST enum rc issue_may_order(struct run *r, const struct issue *is, struct err *err);
 void issue_clean(struct run *r, struct issue *is);
+/* In the transaction of the save: the rows of a new one; what the end of it changes. */
+MUST enum rc issue_add_rows(struct db *db, struct run *r, struct issue *is, struct err *err);
+MUST enum rc issue_save_end(struct db *db, struct run *r, struct issue *is, struct err *err);
+/* The certificate is accepted: nothing is left but to save it, and that it is in service. */
+void issue_end(struct run *r, struct issue *is, struct step_out *out);
+/* Talks to the CA as far as it is quick. With is->csr NULL no CSR is sent. */
+MUST enum rc issue_dialogue(struct run *r, struct issue *is, struct step_out *out, struct err *err);
 MUST enum rc issue_order_step(struct run *r, struct step_out *out, struct err *err);
 MUST enum rc issue_present_step(struct run *r, struct step_out *out, struct err *err);
 MUST enum rc issue_accept(struct run *r, struct issue *is, struct str chain_pem, struct err *err);

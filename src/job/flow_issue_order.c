@@ -95,13 +95,13 @@ void issue_clean(struct run *r, struct issue *is)
     is->proofs_ready = false;
 }
 
-static enum rc save_order(struct db *db, struct run *r, void *arg, struct err *err)
+static enum rc save_dialogue(struct db *db, struct run *r, void *arg, struct err *err)
 {
     struct issue *is = arg;
     int64_t now = run_now(r);
     is->order.updated = now;
     is->order.error = NULL;
-    TRY(db_order_update(db, &is->order, err));
+    TRY(is->is_new ? issue_add_rows(db, r, is, err) : db_order_update(db, &is->order, err));
     if (is->ordered_now)
         TRY(db_ledger_add(db, is->cert.ca_id, "order", is->cert.name, now, err));
     if (is->human.en[0]) {
@@ -113,9 +113,9 @@ static enum rc save_order(struct db *db, struct run *r, void *arg, struct err *e
         r->made_work = true;
         TRY(notice_facts(db, &f, now, err));
     }
-    if (is->version.state == VERSION_STAGING)
+    if (is->version_changed)
         TRY(db_version_update(db, &is->version, err));
-    return RC_OK;
+    return is->ended ? issue_save_end(db, r, is, err) : RC_OK;
 }
 
 /* One DER element at *p: its whole extent, and *p moves behind it or, to go in, to its content. */
@@ -153,21 +153,22 @@ static enum rc spki_of(struct str csr, struct str *ret, struct err *err)
     return RC_OK;
 }
 
+static enum rc fill_csr(struct run *r, const struct issue *is, struct ca_order *o, struct err *err)
+{
+    AUTO(buf) struct buf der = BUF(1024 * 1024);
+    CHECK(base64_decode(str_from(is->csr), &der), err, RC_CORRUPT, BLAME_US,
+          MSG("job.bad_csr", "the stored CSR of version {0} is damaged",
+              "バージョン {0} の保存された CSR が壊れています"),
+          NUM(is->version.id));
+    o->csr_der = (struct str){arena_dup(r->a, der.p, der.len), der.len};
+    if (!o->csr_der.p)
+        return NOMEM(err);
+    return spki_of(o->csr_der, &o->spki, err);
+}
+
 static enum rc fill_order(struct run *r, const struct issue *is, struct ca_order *ret,
                           struct err *err)
 {
-    struct buf der = BUF(1024 * 1024);
-    if (!base64_decode(str_from(is->version.csr), &der)) {
-        buf_free(&der);
-        return FAIL(err, RC_CORRUPT, BLAME_US,
-                    MSG("job.bad_csr", "the stored CSR of version {0} is damaged",
-                        "バージョン {0} の保存された CSR が壊れています"),
-                    NUM(is->version.id));
-    }
-    struct str csr = {arena_dup(r->a, der.p, der.len), der.len};
-    buf_free(&der);
-    if (!csr.p)
-        return NOMEM(err);
     int64_t validity = json_i64_or(is->policy, "validity", 0);
     const char **types = ARENA_NEW(r->a, const char *);
     if (!types)
@@ -177,7 +178,6 @@ static enum rc fill_order(struct run *r, const struct issue *is, struct ca_order
         .id = is->order.id,
         .names = is->cert.names.v,
         .name_count = is->cert.names.n,
-        .csr_der = csr,
         .not_after = validity > 0 ? is->order.created + validity * USEC_PER_SEC : 0,
         .profile = json_str_or(is->policy, "profile", NULL),
         .proof_types = types,
@@ -185,7 +185,8 @@ static enum rc fill_order(struct run *r, const struct issue *is, struct ca_order
         .proofs_ready = is->proofs_ready,
         .attempt = r->job.attempts,
     };
-    TRY(spki_of(csr, &ret->spki, err));
+    if (is->csr)
+        TRY(fill_csr(r, is, ret, err));
     if (!(is->ca.head->caps & CA_CAP_NOT_AFTER))
         ret->not_after = 0;
     return run_json(r, is->order.data, &ret->data, err);
@@ -350,6 +351,11 @@ static enum rc by_verdict(struct run *r, struct issue *is, const struct ca_step 
     switch (s->verdict) {
     case CA_DONE:
         TRY(accept_or_alarm(r, is, s->chain_pem, err));
+        is->version_changed = true;
+        if (is->proof_count == 0 || (is->solver && is->solver->in_store)) {
+            issue_end(r, is, out);
+            break;
+        }
         out->next = "finish";
         out->soon = true; /* can be fetched again, and nobody sees it before the next step's save */
         break;
@@ -392,7 +398,7 @@ static enum rc ask_ca(struct run *r, struct issue *is, const struct ca_order *o,
 static bool wait_here(struct run *r, const struct ca_step *s, int64_t until_mono)
 {
     int64_t wait = s->until - run_now(r);
-    if (s->verdict != CA_WAIT || s->ordered_now || wait > SOON_USEC ||
+    if (s->verdict != CA_WAIT || s->ordered_now || s->wants_csr || wait > SOON_USEC ||
         clock_mono(r->e->o.clock) + wait > until_mono)
         return false;
     return wait <= 0 || run_pause(r, wait);
@@ -419,15 +425,15 @@ static enum rc talk(struct run *r, struct issue *is, struct ca_order *o, struct 
     return rc;
 }
 
-enum rc issue_order_step(struct run *r, struct step_out *out, struct err *err)
+enum rc issue_dialogue(struct run *r, struct issue *is, struct step_out *out, struct err *err)
 {
-    struct issue *is = NULL;
     struct ca_order o = {0};
     struct ca_step s = {0};
-    TRY(issue_load(r, &is, err));
+    out->save = save_dialogue;
+    out->arg = is;
+    out->save_on_failure = true;
+    out->soon = false;
     TRY(fill_order(r, is, &o, err));
-    if (!o.data && is->given_up > 0) /* the first one was asked for in prepare */
-        TRY(issue_may_order(r, is, err));
     enum rc rc = talk(r, is, &o, &s, err);
     if (s.data) {
         is->order.data = *s.data ? s.data : NULL;
@@ -438,9 +444,6 @@ enum rc issue_order_step(struct run *r, struct step_out *out, struct err *err)
         }
     }
     is->ordered_now = s.ordered_now;
-    out->save = save_order;
-    out->arg = is;
-    out->save_on_failure = true;
     out->failures = is->given_up;
     out->audit = s.ordered_now ? "issue.order" : s.verdict == CA_DONE ? "issue.issued" : NULL;
     if (rc == RC_OK)
@@ -453,4 +456,18 @@ enum rc issue_order_step(struct run *r, struct step_out *out, struct err *err)
                      is->cert.name, is->ca.rec.name);
     }
     return RC_OK;
+}
+
+enum rc issue_order_step(struct run *r, struct step_out *out, struct err *err)
+{
+    struct issue *is = NULL;
+    TRY(issue_load(r, &is, err));
+    if (!is->csr)
+        return FAIL(err, RC_CORRUPT, BLAME_US,
+                    MSG("job.bad_csr", "the stored CSR of version {0} is damaged",
+                        "バージョン {0} の保存された CSR が壊れています"),
+                    NUM(is->version.id));
+    if (!is->order.data && is->given_up > 0) /* the first one was asked for in prepare */
+        TRY(issue_may_order(r, is, err));
+    return issue_dialogue(r, is, out, err);
 }

@@ -115,10 +115,11 @@ struct step_out {
     const char *progress;
     enum rc (*save)(struct db *db, struct run *r, void *arg, struct err *err);
     void *arg;
-    bool save_on_failure; /* save() also when the step failed */
-    bool soon;            /* nothing outside knows of it yet: durable with the next save */
-    const char *audit;    /* "issue.order"; NULL: nothing outside was changed */
-    const char *detail;   /* JSON */
+    bool save_on_failure;   /* save() also when the step failed */
+    bool soon;              /* nothing outside knows of it yet: durable with the next save */
+    const char *audit_done; /* a line for what was done before that, however that ended */
+    const char *audit;      /* "issue.order"; NULL: nothing outside was changed */
+    const char *detail;     /* JSON */
     /* On failure: how often this has failed, when successful steps lie between; the back-off and
      * the alarm go by it. */
     int64_t failures;

@@ -311,8 +311,17 @@ static void sq_close(void *engine)
     mem_free(s);
 }
 
+static pthread_once_t library_once = PTHREAD_ONCE_INIT;
+
+/* Its statistics of memory, which nobody reads, cost a lock of the process at each allocation. */
+static void library_setup(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static enum rc sq_open(const char *path, void **ret, struct err *err)
 {
+    (void)pthread_once(&library_once, library_setup);
     CHECK(*path, err, RC_INPUT, BLAME_INPUT,
           MSG("store.no_path", "the path of the database is missing after sqlite:",
               "sqlite: の後にデータベースのパスがありません"));

@@ -189,7 +189,8 @@ const struct ca_ops ca_acme = {
              .name = {"ACME", "ACME"},
              .about = {"Any CA that speaks ACME: Let's Encrypt and many others.",
                        "Let's EncryptなどACMEに対応した認証局です。"},
-             .caps = CA_CAP_REVOKE | CA_CAP_WILDCARD | CA_CAP_IP | CA_CAP_NOT_AFTER,
+             .caps =
+                 CA_CAP_REVOKE | CA_CAP_WILDCARD | CA_CAP_IP | CA_CAP_NOT_AFTER | CA_CAP_LATE_CSR,
              .fields = fields,
              .settings_size = sizeof(struct acme_settings),
              .check = check},

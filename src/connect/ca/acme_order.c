@@ -404,6 +404,11 @@ static enum rc advance(struct acme *a, const struct ca_order *want, struct acme_
         if (!again)
             return RC_OK;
     }
+    if (o->stage == ACME_FINALIZE && want->csr_der.n == 0) {
+        ret->wants_csr = true;
+        go_on(a, ret);
+        return RC_OK;
+    }
     if (o->stage == ACME_FINALIZE)
         return finalize_step(a, want, o, ret, err);
     return fetch_step(a, o, ret, err);

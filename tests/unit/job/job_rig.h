@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "crypto/digest.h"
 #include "fake_vault.h"
 #include "job/job_priv.h"
@@ -41,6 +42,9 @@ static struct world {
     enum blame ca_blame;
     int ca_fail_times;                   /* -1 = always */
     int apply_fails_at, verify_fails_at; /* port index, -1 = none */
+    bool late_csr;                       /* the CA goes without a CSR as long as it can */
+    bool in_store;                       /* proofs are nothing but rows */
+    int unsaved;                         /* CSRs whose key was not on the disk */
     atomic_bool hold;                    /* apply waits while it is set */
     atomic_int held;                     /* how many wait there */
     char subject[4096], body[65536];
@@ -82,6 +86,23 @@ static enum rc issue_now(struct ctx *ctx, const struct ca_order *o, struct ca_st
     return RC_OK;
 }
 
+/* The CSR that came is in a version of the certificate, with its key, as others see the store. */
+static bool csr_is_saved(const struct run *r, struct str csr)
+{
+    AUTO(db) struct db *db = NULL;
+    AUTO(buf) struct buf b64 = BUF(65536);
+    struct cert_version_list l = {0};
+    bool found = false;
+    base64_add(&b64, csr.p, csr.n);
+    if (store_read(r->e->o.store, &db, NULL) != RC_OK ||
+        db_version_list(db, json_i64_or(r->payload, "cert", 0), r->a, &l, NULL) != RC_OK)
+        return false;
+    for (size_t i = 0; i < l.n; i++)
+        found =
+            found || (l.v[i].key_sealed && l.v[i].csr && strcmp(l.v[i].csr, buf_cstr(&b64)) == 0);
+    return found;
+}
+
 /* Order and proof, then a wait, then the certificate. */
 static enum rc ca_step_fake(struct ctx *ctx, const void *settings, const struct json *state,
                             const struct ca_order *o, struct ca_step *ret, struct err *err)
@@ -89,7 +110,9 @@ static enum rc ca_step_fake(struct ctx *ctx, const void *settings, const struct 
     static const struct proof proof = {"http-01", "www.example.jp", false, "tok", "tok.auth"};
     (void)settings, (void)state;
     enum rc rc = RC_OK;
+    bool saved = o->csr_der.n == 0 || csr_is_saved(ctx->engine, o->csr_der);
     pthread_mutex_lock(&world.lock);
+    world.unsaved += !saved;
     if (world.ca_fail_times != 0) {
         world.ca_fail_times -= world.ca_fail_times > 0;
         rc =
@@ -109,6 +132,9 @@ static enum rc ca_step_fake(struct ctx *ctx, const void *settings, const struct 
         ret->verdict = CA_WAIT;
         ret->until = clock_now(ctx->clock) + 20000;
         ret->data = "{\"url\":\"o\",\"n\":2}";
+    } else if (o->csr_der.n == 0) {
+        ret->verdict = CA_WAIT;
+        ret->wants_csr = true;
     } else {
         rc = issue_now(ctx, o, ret, err);
     }
@@ -127,6 +153,8 @@ static enum rc ca_roots_fake(struct ctx *ctx, const void *settings, const struct
 }
 static const struct ca_ops fake_ca = {
     .head = HEAD("fake", 0), .step = ca_step_fake, .roots = ca_roots_fake};
+static const struct ca_ops fake_late_ca = {
+    .head = HEAD("fake", CA_CAP_LATE_CSR), .step = ca_step_fake, .roots = ca_roots_fake};
 
 static enum rc present_fake(struct ctx *ctx, const void *s, const struct proof *p,
                             const char **state, struct err *err)
@@ -147,6 +175,11 @@ static const struct challenge_ops fake_solver = {.head = HEAD("http-01", 0),
                                                  .proof_type = "http-01",
                                                  .present = present_fake,
                                                  .cleanup = cleanup_fake};
+static const struct challenge_ops fake_row_solver = {.head = HEAD("http-01", 0),
+                                                     .proof_type = "http-01",
+                                                     .in_store = true,
+                                                     .present = present_fake,
+                                                     .cleanup = cleanup_fake};
 
 struct fake_place {
     int64_t port;
@@ -237,11 +270,13 @@ static const struct notifier_ops fake_notifier = {
 
 static const struct ca_ops *find_ca(const char *id)
 {
-    return strcmp(id, "fake") == 0 ? &fake_ca : NULL;
+    const struct ca_ops *ca = world.late_csr ? &fake_late_ca : &fake_ca;
+    return strcmp(id, "fake") == 0 ? ca : NULL;
 }
 static const struct challenge_ops *find_solver(const char *id)
 {
-    return strcmp(id, "http-01") == 0 ? &fake_solver : NULL;
+    const struct challenge_ops *solver = world.in_store ? &fake_row_solver : &fake_solver;
+    return strcmp(id, "http-01") == 0 ? solver : NULL;
 }
 static const struct target_ops *find_target(const char *id)
 {

@@ -109,35 +109,90 @@ static void test_subject_of_the_organisation(void **state)
     rig_end(&r);
 }
 
-/* Killed after its n-th save, for every n until it needs no more: no second order, and all is
+/* Killed after its n-th save; true when it ended before that. */
+static bool crash_at(int n, bool late_csr, bool in_store)
+{
+    struct rig r;
+    rig_begin(&r, 1);
+    world.late_csr = late_csr;
+    world.in_store = in_store;
+    rig_issue(&r, "request");
+    struct engine *e = rig_engine(&r, n, false);
+    for (int i = 0; i < 500 && !atomic_load(&e->dead) && rig_busy(&r) > 0; i++)
+        usleep(10000);
+    bool died = atomic_load(&e->dead);
+    engine_destroy(e);
+    struct cert c = rig_cert(&r);
+    assert_true(c.current_id == 0 || world.issued > 0);
+    e = rig_engine(&r, 0, false);
+    if (!rig_quiet(&r, 15))
+        fail_msg("not finished after a crash at save %d", n);
+    engine_destroy(e);
+    assert_int_equal(world.orders, 1);
+    assert_int_equal(world.unsaved, 0);
+    check_deployed(&r, 1);
+    rig_end(&r);
+    return !died;
+}
+
+/* For every n until it needs no more: no second order, no CSR whose key is not saved, and all is
  * deployed in the end. */
+static void every_crash_point(bool late_csr, bool in_store, int least)
+{
+    for (int n = 1; n <= 30; n++)
+        if (crash_at(n, late_csr, in_store)) {
+            assert_true(n > least);
+            return;
+        }
+    fail_msg("the flow never ended by itself");
+}
+
 static void test_every_crash_point(void **state)
 {
     (void)state;
-    for (int n = 1; n <= 30; n++) {
-        struct rig r;
-        rig_begin(&r, 1);
-        rig_issue(&r, "request");
-        struct engine *e = rig_engine(&r, n, false);
-        for (int i = 0; i < 500 && !atomic_load(&e->dead) && rig_busy(&r) > 0; i++)
-            usleep(10000);
-        bool died = atomic_load(&e->dead);
-        engine_destroy(e);
-        struct cert c = rig_cert(&r);
-        assert_true(c.current_id == 0 || world.issued > 0);
-        e = rig_engine(&r, 0, false);
-        if (!rig_quiet(&r, 15))
-            fail_msg("not finished after a crash at save %d", n);
-        engine_destroy(e);
-        assert_int_equal(world.orders, 1);
-        check_deployed(&r, 1);
-        rig_end(&r);
-        if (!died) {
-            assert_true(n > 8);
-            return;
-        }
+    every_crash_point(false, false, 8);
+}
+
+static void test_every_crash_point_late_csr(void **state)
+{
+    (void)state;
+    every_crash_point(true, false, 7);
+    every_crash_point(true, true, 6);
+}
+
+/* The CA refuses before there is a key: the order is kept, with the reason, and is gone on with. */
+static void test_refused_before_the_key(void **state)
+{
+    struct rig r;
+    struct order_list orders = {0};
+    struct db *db = NULL;
+    (void)state;
+    rig_begin(&r, 0);
+    world.late_csr = world.in_store = true;
+    world.ca_fail_times = 2;
+    world.ca_fails = RC_INPUT;
+    world.ca_blame = BLAME_INPUT;
+    int64_t job = rig_issue(&r, "request");
+    struct engine *e = rig_engine(&r, 0, false);
+    for (int i = 0; i < 2; i++) {
+        assert_true(rig_quiet(&r, 15));
+        struct job j = rig_job(&r, job);
+        assert_int_equal(j.state, JOB_BLOCKED);
+        OK(store_begin(r.store, &db, err));
+        OK(db_order_list(db, r.cert, false, 0, 10, r.a, &orders, err));
+        assert_int_equal(orders.n, 1);
+        assert_non_null(strstr(orders.v[0].error, "test.ca"));
+        OK(db_job_retry_now(db, job, clock_now(clock_real()), err));
+        OK(db_commit(&db, err));
+        engine_wake(e);
     }
-    fail_msg("the flow never ended by itself");
+    assert_true(rig_quiet(&r, 15));
+    engine_destroy(e);
+    assert_int_equal(rig_job(&r, job).state, JOB_DONE);
+    assert_int_equal(world.orders, 1);
+    assert_int_equal(world.unsaved, 0);
+    assert_true(rig_cert(&r).current_id != 0);
+    rig_end(&r);
 }
 
 static struct deployment last_deployment(struct rig *r, struct deploy_item_list *items)
@@ -360,6 +415,8 @@ int main(void)
         cmocka_unit_test(test_schedule_renews_what_is_due),
         cmocka_unit_test(test_subject_of_the_organisation),
         cmocka_unit_test(test_every_crash_point),
+        cmocka_unit_test(test_every_crash_point_late_csr),
+        cmocka_unit_test(test_refused_before_the_key),
     };
     crypto_init();
     json_init();
