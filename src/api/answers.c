@@ -22,11 +22,16 @@ static const struct component components[] = {
     {"Named", "id:int name:str", {"A thing by its number and name", "番号と名前"}},
     /* ---- certificates ---- */
     {"Cert",
-     "id:int name:str names:[str] ca:str? group:str? group_id:int? organisation:str? "
+     "id:int name:str names:[str] tags:[str] ca:str? group:str? group_id:int? organisation:str? "
      "organisation_id:int? key:str health:" HEALTHS
      " not_before:time? not_after:time? issuer:str? serial:str? sha256:str? renew_at:time? "
      "targets:CertTargets job:int? created:time updated:time revision:int",
      {"A certificate as the lists show it", "証明書（一覧の項目）"}},
+    {"Tags", "tags:[str]", {"Tags in use", "使われているタグ"}},
+    {"SavedView",
+     "id:int screen:str name:str query:str mine:bool group:str? group_id:int? created:time "
+     "updated:time",
+     {"The filters of a list under a name", "保存した表示（一覧の絞り込み）"}},
     {"CertTargets",
      "total:int deployed:int failed:int",
      {"At how many targets it is", "適用先の数"}},
@@ -350,6 +355,17 @@ static const struct param params[] = {
     {"limit", "int", 1, 500, "50", {"At most so many", "最大件数"}},
     {"open", "str", 0, 0, NULL, {"1: only what has not ended", "1: 完了していないものだけ"}},
     {"q", "str", 0, 0, NULL, {"Search text", "検索文字列"}},
+    {"q@cert",
+     "str",
+     0,
+     0,
+     NULL,
+     {"Words that must all be found, at the start of a word of a name or tag, or of a serial "
+      "number "
+      "or fingerprint; *text: anywhere inside names; #text: tags that begin so",
+      "検索語。管理名・ドメイン名・タグの語頭、シリアル番号・フィンガープリントの先頭と照合し、"
+      "すべての語を含むものを返す。*文字列 は名前の途中、#文字列 はタグの先頭を検索"}},
+    {"screen", "certs", 0, 0, NULL, {"Of this screen", "画面"}},
     {"sort@cert",
      "name|-name|expires|-expires|renewal|-renewal|created|-created",
      0,
@@ -366,6 +382,12 @@ static const struct param params[] = {
     {"state@endpoint", "str", 0, 0, NULL, {"State", "状態"}},
     {"state@job", JOBS, 0, 0, NULL, {"State", "状態"}},
     {"subject", "str", 0, 0, NULL, {"What it is about: cert/12", "対象（例: cert/12）"}},
+    {"tag",
+     "str",
+     0,
+     0,
+     NULL,
+     {"Tags it has, with commas between", "付いているタグ（コンマ区切り）"}},
     {"target", "str", 0, 0, NULL, {"Name or number of a target", "適用先の名前か番号"}},
     {"to", "time", 0, 0, NULL, {"Before this time", "この時刻より前"}},
     {"version",

@@ -132,7 +132,8 @@ static enum rc run_update(struct request *r, struct err *err)
           MSG("api.cert_no_ca", "this certificate was imported and has no CA; name one",
               "この証明書は取り込んだもので認証局がありません。認証局を指定してください"));
     /* the same checks as at creation, over what it will be */
-    struct cert_in all = {.names =
+    struct cert_in all = {.tags = in->tags,
+                          .names =
                               in->names.n > 0 ? in->names : (struct str_list){c.names.v, c.names.n},
                           .name = in->name ? in->name : c.name,
                           .ca = ca_name,
@@ -320,6 +321,7 @@ static const struct field update_fields[] = {
     FIELD_STR(struct cert_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
     FIELD_STR(struct cert_in, organisation, .max = 128,
               .label = {"Organisation in the subject", "サブジェクトの組織"}),
+    FIELD_TAGS(struct cert_in),
     FIELD_INT(struct cert_in, revision, .min = 1, .max = INT64_MAX, .label = {"Revision", "版数"}),
     FIELD_END};
 
@@ -330,7 +332,7 @@ route_fn cert_import;
 
 static const struct route rows[] = {
     {"cert.list", "GET", "/certs", PERM(PERM_VIEW), ROUTE_READ, cert_list, .answer = "cursor Cert",
-     .query = "q state@cert ca target end_from end_before sort@cert after@cursor limit",
+     .query = "q@cert tag state@cert ca target end_from end_before sort@cert after@cursor limit",
      .summary = {"List the certificates", "証明書を一覧する"}},
     {"cert.create", "POST", "/certs", PERM(PERM_OPERATE), ROUTE_WRITE | ROUTE_LICENCE, run_create,
      .answer = "200/201 CertCreated",

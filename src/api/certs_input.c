@@ -39,6 +39,7 @@ const struct field cert_fields[] = {
     FIELD_STR(struct cert_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
     FIELD_STR(struct cert_in, organisation, .max = 128,
               .label = {"Organisation in the subject", "サブジェクトの組織"}),
+    FIELD_TAGS(struct cert_in),
     FIELD_BOOL(struct cert_in, request, .dflt = "true",
                .label = {"Apply at once", "すぐに申請する"}),
     FIELD_END};
@@ -158,6 +159,8 @@ enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert
     TRY(read_policy(r, head, &c->policy, err));
     TRY(group_from_input(r, in->group, c->group_id, &c->group_id, err));
     TRY(read_organisation(r, in->organisation, c, err));
+    if (json_get(r->body, "tags"))
+        TRY(tags_from_input(r, &in->tags, &c->tags, err));
     c->ca_id = ca.id;
     c->key_alg = in->key;
     c->name = in->name ? in->name : c->names.v[0];

@@ -103,6 +103,7 @@ static enum rc read_list(struct request *r, struct cert_query *q, struct err *er
     CHECK(!q->text || strlen(q->text) <= 256, err, RC_INPUT, BLAME_INPUT,
           MSG("api.q_long", "the search text is longer than 256 bytes",
               "検索文字列は 256 バイト以下にしてください"));
+    TRY(tags_from_query(r, r_query(r, "tag"), &q->tags, err));
     TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
     TRY(r_query_int(r, "end_from", 0, INT32_MAX, 0, &from, err));
     TRY(r_query_int(r, "end_before", 0, INT32_MAX, 0, &before, err));

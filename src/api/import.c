@@ -20,6 +20,7 @@ const struct field cert_import_fields[] = {
                          "DER、PKCS#7、PKCS#12 ファイル（base64）"}),
     FIELD_STR(struct import_in, name, .max = 128, .label = {"Name in Inro", "管理名"}),
     FIELD_STR(struct import_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
+    FIELD_TAGS(struct import_in),
     FIELD_STR(struct import_in, password, .max = 1024,
               .label = {"Password of the key or file", "鍵またはファイルのパスワード"}),
     FIELD_STR(struct import_in, pick, .max = 253,
@@ -190,6 +191,7 @@ static enum rc import_file(struct request *r, struct err *err)
         return NOMEM(err);
     TRY(refuse_known(r, v.sha256, err));
     TRY(group_from_input(r, in->group, 0, &c.group_id, err));
+    TRY(tags_from_input(r, &in->tags, &c.tags, err));
     TRY(licence_cert_add(r->db, &c, r->now, err));
     v.cert_id = c.id;
     TRY(db_version_add(r->db, &v, err));

@@ -247,7 +247,7 @@ MUST enum rc view_challenge(struct request *r, const char *stored, struct err *e
 
 /* certs_input.c */
 struct cert_in {
-    struct str_list names;
+    struct str_list names, tags;
     const char *name, *ca, *key, *group, *organisation;
     bool request;
     int64_t revision;
@@ -263,6 +263,7 @@ extern const struct field cert_fields[], policy_fields[];
 extern const struct field cert_import_fields[];
 struct import_in {
     const char *pem, *data, *name, *password, *group, *pick;
+    struct str_list tags;
 };
 /* What a dropped file holds. servers: names of the certificates one can pick from. */
 struct import_seen {
@@ -278,6 +279,16 @@ MUST enum rc import_look(struct request *r, const struct import_in *in, struct i
 MUST enum rc import_slowed(struct request *r, route_fn *run, struct err *err);
 MUST enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert *c,
                              struct err *err);
+
+/* tags.c */
+#define FIELD_TAGS(S) FIELD_LIST(S, tags, .max = 20, .label = {"Tags", "タグ"})
+/* As they are kept: lower case, sorted, each once. */
+MUST enum rc tags_from_input(struct request *r, const struct str_list *in, struct names *ret,
+                             struct err *err);
+/* With commas between; "" and NULL = none. */
+MUST enum rc tags_from_query(struct request *r, const char *text, struct names *ret,
+                             struct err *err);
+void view_tags(struct json_writer *w, const struct names *tags); /* "tags":[..] */
 
 http_handler api_handle;
 int http_status(enum rc rc);

@@ -315,6 +315,7 @@ static void view_head(struct request *r, const struct cert *c, const struct cert
     for (size_t i = 0; i < c->names.n; i++)
         jw_str(w, c->names.v[i]);
     jw_end_array(w);
+    view_tags(w, &c->tags);
     jw_kstr(w, "ca", f->ca.name);
     view_group_of(r, c->group_id);
     view_org_of(r, c->organisation_id);

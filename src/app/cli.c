@@ -32,6 +32,13 @@
             "see inro docs", "種類（inro docs 参照）"                                        \
         }                                                                                          \
     }
+#define TAG                                                                                        \
+    {                                                                                              \
+        "tag", "TAG",                                                                              \
+        {                                                                                          \
+            "tag; may be repeated", "タグ（複数指定可）"                                  \
+        }                                                                                          \
+    }
 #define GROUP                                                                                      \
     {                                                                                              \
         "group", "G",                                                                              \
@@ -93,7 +100,7 @@ static const struct cli_command commands[] = {
              {"validity", "TIME", {"90s 12h 47d", "有効期間"}},
              {"name", "N", {"name in Inro", "管理名"}}, GROUP,
              {"organisation", "O", {"organisation in the subject", "サブジェクトの組織"}},
-             {"profile", "P", {"CA profile", "認証局プロファイル"}},
+             {"profile", "P", {"CA profile", "認証局プロファイル"}}, TAG,
              {"batch", "FILE", {"one comma-separated name set per line", "1 行に 1 組の名前"}},
              WAIT),
      "challenge",
@@ -105,7 +112,9 @@ static const struct cli_command commands[] = {
      0,
      {"list the certificates", "証明書の一覧"},
      cli_cert_list,
-     OPTIONS({"q", "TEXT", {"search", "検索"}}, {"state", "S", {"by state", "状態"}}, LIMIT),
+     OPTIONS({"q", "TEXT", {"words of names and tags, starts of serial numbers", "検索"}},
+             {"state", "S", {"by state", "状態"}},
+             {"tag", "TAG", {"with this tag; may be repeated", "タグ（複数指定可）"}}, LIMIT),
      NULL,
      false},
     {"cert",
@@ -116,6 +125,17 @@ static const struct cli_command commands[] = {
      {"show a certificate", "証明書を表示"},
      cli_cert_show,
      NULL,
+     NULL,
+     false},
+    {"cert",
+     "tag",
+     "CERT",
+     1,
+     1,
+     {"add and remove tags", "タグを付け外しする"},
+     cli_cert_tag,
+     OPTIONS({"add", "TAG", {"may be repeated", "付けるタグ（複数指定可）"}},
+             {"remove", "TAG", {"may be repeated", "外すタグ（複数指定可）"}}),
      NULL,
      false},
     {"cert",
@@ -156,7 +176,7 @@ static const struct cli_command commands[] = {
      16,
      {"import PEM, DER, PKCS#7 or PKCS#12", "PEM・DER・PKCS#7・PKCS#12 を取り込む"},
      cli_cert_import,
-     OPTIONS({"name", "N", {"name in Inro", "管理名"}}, GROUP,
+     OPTIONS({"name", "N", {"name in Inro", "管理名"}}, GROUP, TAG,
              {"pick", "NAME", {"which of several certificates", "複数ある場合の対象"}},
              {"password-file", "F", {"password of the key or file", "鍵・ファイルのパスワード"}}),
      NULL,

@@ -24,6 +24,23 @@ static const struct cli_option *known(const struct cli_option *list, const char 
     return NULL;
 }
 
+void cli_put_list(const struct cli *c, const char *name, const char *key, struct json_writer *w)
+{
+    if (!cli_opt(c, name))
+        return;
+    jw_key(w, key);
+    jw_array(w);
+    for (size_t i = 0; i < c->opt_count; i++) {
+        struct str rest = str_from(c->opts[i].value), part;
+        if (strcmp(c->opts[i].name, name) != 0)
+            continue;
+        while (rest.n > 0 && str_split(&rest, ',', &part))
+            if (str_trim(part).n > 0)
+                jw_strn(w, str_trim(part));
+    }
+    jw_end_array(w);
+}
+
 const char *cli_opt(const struct cli *c, const char *name)
 {
     for (size_t i = c->opt_count; i > 0; i--)

@@ -77,6 +77,7 @@ static enum rc request_one(struct cli *c, struct str names, struct json **ret, s
         jw_kstr(&w, "group", cli_opt(c, "group"));
     if (cli_opt(c, "organisation"))
         jw_kstr(&w, "organisation", cli_opt(c, "organisation"));
+    cli_put_list(c, "tag", "tags", &w);
     if (cli_opt(c, "name") && !cli_opt(c, "batch"))
         jw_kstr(&w, "name", cli_opt(c, "name"));
     TRY(put_challenge(c, challenge ? challenge : "http-01", &w, err));
@@ -172,20 +173,41 @@ int cli_cert_list(struct cli *c, struct err *err)
                                              {"health", {"STATE", "状態"}},
                                              {"not_after", {"EXPIRES", "期限"}},
                                              {"renew_at", {"RENEWAL", "更新"}},
-                                             {"ca", {"CA", "認証局"}}};
+                                             {"ca", {"CA", "認証局"}},
+                                             {"tags", {"TAGS", "タグ"}}};
     AUTO(json) struct json *j = NULL;
+    AUTO(buf) struct buf tags = BUF(4096);
     const char *limit = cli_opt(c, "limit"), *after = cli_opt(c, "after"), *q = cli_opt(c, "q"),
                *state = cli_opt(c, "state");
     const char *path = arena_printf(c->a, "/certs?limit=%s&after=%s&q=", limit ? limit : "500",
                                     after ? after : "0");
+    for (size_t i = 0; i < c->opt_count; i++)
+        if (strcmp(c->opts[i].name, "tag") == 0)
+            buf_addf(&tags, "%s,", c->opts[i].value);
+    CLI_TRY(buf_ok(&tags, err));
     path = cli_path(c, path, q ? q : "", "&state=");
-    path = path ? cli_path(c, path, state ? state : "", NULL) : NULL;
+    path = path ? cli_path(c, path, state ? state : "", "&tag=") : NULL;
+    path = path ? cli_path(c, path, buf_cstr(&tags), NULL) : NULL;
     CLI_TRY(cli_call(c, "GET", path, STR_NONE, &j, err));
     if (c->json)
         cli_json(j);
     else
         cli_table(c, json_get(j, "items"), cols, COUNT_OF(cols));
     return 0;
+}
+
+int cli_cert_tag(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    AUTO(buf) struct buf b = BUF(65536);
+    struct json_writer w = JSON_WRITER(&b);
+    jw_object(&w);
+    cli_put_list(c, "add", "add", &w);
+    cli_put_list(c, "remove", "remove", &w);
+    jw_end_object(&w);
+    CLI_TRY(buf_ok(&b, err));
+    CLI_TRY(cli_call(c, "POST", cli_path(c, "/certs/", c->args[0], "/tags"), buf_str(&b), &j, err));
+    return cli_show(c, j);
 }
 
 int cli_cert_show(struct cli *c, struct err *err)

@@ -61,6 +61,7 @@ int cli_cert_import(struct cli *c, struct err *err)
     for (size_t i = 0; i < COUNT_OF(same); i++)
         if (cli_opt(c, same[i]))
             jw_kstr(&w, same[i], cli_opt(c, same[i]));
+    cli_put_list(c, "tag", "tags", &w);
     CLI_TRY(put_password(c, &w, err));
     jw_end_object(&w);
     CLI_TRY(buf_ok(&b, err));

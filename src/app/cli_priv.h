@@ -79,6 +79,8 @@ const struct field *cli_org_fields(const struct cli_command *d); /* NULL: not of
 /* cli_args.c */
 MUST enum rc cli_parse(struct cli *c, int argc, char **argv, struct err *err);
 const char *cli_opt(const struct cli *c, const char *name); /* "" for a switch; NULL = absent */
+/* All values of an option given several times, or with commas, as a list; none: no member. */
+void cli_put_list(const struct cli *c, const char *name, const char *key, struct json_writer *w);
 MUST enum rc cli_file(struct cli *c, const char *path, bool secret, struct str *ret,
                       struct err *err);
 /* The setting flags of the command as a JSON object; `known` are the command's own options. */
@@ -130,8 +132,9 @@ void cli_usage(const char *lang, const char *group, struct buf *out);
 typedef int cli_fn(struct cli *c, struct err *err);
 cli_fn cli_doctor, cli_completion, cli_manual;
 cli_fn cli_conn_add, cli_conn_change, cli_conn_list, cli_conn_show, cli_conn_job, cli_conn_remove;
-cli_fn cli_cert_request, cli_cert_list, cli_cert_show, cli_cert_renew, cli_cert_revoke,
-    cli_cert_remove, cli_cert_import, cli_cert_export, cli_cert_csr, cli_bind, cli_deploy, cli_undo;
+cli_fn cli_cert_request, cli_cert_list, cli_cert_show, cli_cert_tag, cli_cert_renew,
+    cli_cert_revoke, cli_cert_remove, cli_cert_import, cli_cert_export, cli_cert_csr, cli_bind,
+    cli_deploy, cli_undo;
 cli_fn cli_watch_add, cli_watch_list, cli_watch_now, cli_watch_remove, cli_job_list, cli_job_show,
     cli_job_change, cli_audit_list, cli_audit_verify, cli_docs, cli_system;
 

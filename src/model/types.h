@@ -213,6 +213,15 @@ struct token {
     const char *last_address;
 };
 
+/* The filters of a list screen under a name. */
+struct saved_view {
+    int64_t id, user_id;
+    int64_t group_id; /* whom it is shown to as well; 0 = nobody */
+    const char *screen, *name;
+    const char *query; /* "state=expired&sort=name" */
+    int64_t created, updated;
+};
+
 struct session {
     const char *id_hash; /* SHA-256 hex of the cookie value */
     int64_t user_id, created, last_seen, expires;

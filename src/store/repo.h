@@ -32,6 +32,7 @@ LIST_OF(session);
 LIST_OF(group);
 LIST_OF(token);
 LIST_OF(organisation);
+LIST_OF(saved_view);
 LIST_OF(contact);
 LIST_OF(audit);
 LIST_OF(notice);
@@ -326,6 +327,16 @@ MUST enum rc db_token_touch(struct db *db, int64_t id, int64_t now, const char *
                             struct err *err);
 MUST enum rc db_token_remove(struct db *db, int64_t id, struct err *err);
 MUST enum rc db_token_remove_user(struct db *db, int64_t user_id, struct err *err);
+
+/* saved views; put replaces the person's view of the same name, and sets the id either way */
+MUST enum rc db_view_put(struct db *db, struct saved_view *v, struct err *err);
+MUST enum rc db_view_get(struct db *db, int64_t id, struct arena *a, struct saved_view *ret,
+                         struct err *err);
+/* The person's, and those shown to groups the transaction sees. screen NULL = all. */
+MUST enum rc db_view_list(struct db *db, const char *screen, int64_t user_id, int limit,
+                          struct arena *a, struct saved_view_list *ret, struct err *err);
+MUST enum rc db_view_count(struct db *db, int64_t user_id, int64_t *ret, struct err *err);
+MUST enum rc db_view_remove(struct db *db, int64_t id, struct err *err);
 
 /* audit: appended in the transaction of what it records; hash = SHA-256 over prev_hash and fields
  */

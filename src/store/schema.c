@@ -207,6 +207,14 @@ static const char v6[] =
 static const char v7[] = "ALTER TABLE vendor_key ADD COLUMN statement TEXT;"
                          "ALTER TABLE vendor_key ADD COLUMN changed BIGINT NOT NULL DEFAULT 0;";
 
+/* List screens as people left them. */
+static const char v8[] =
+    "CREATE TABLE saved_view (id {id}, user_id BIGINT NOT NULL REFERENCES app_user (id)"
+    " ON DELETE CASCADE, group_id BIGINT NOT NULL, screen TEXT NOT NULL, name TEXT NOT NULL,"
+    " query TEXT, created BIGINT NOT NULL, updated BIGINT NOT NULL,"
+    " UNIQUE (user_id, screen, name));"
+    "CREATE INDEX saved_view_group ON saved_view (group_id) WHERE group_id > 0;";
+
 const struct migration store_migrations[] = {
     {1, v1, NULL},
     {2, v2, NULL},
@@ -215,6 +223,7 @@ const struct migration store_migrations[] = {
     {5, v5, NULL},
     {6, v6, terms_fill},
     {7, v7, NULL},
+    {8, v8, NULL},
 #ifdef INRO_EXTRA_MIGRATION /* tests of upgrades build a program of the future */
     {
         1000,

@@ -416,14 +416,14 @@ static void the_end_and_after(void **state)
 /* Each route that makes or adds something is asked: a new one cannot be forgotten. */
 static void every_changing_route_asks(void **state)
 {
-    static const char *const
-        free_of_it[] = {/* looking, watching, telling, people, keys of one's own, security, the
-                           desk, the licence */
-                        "session.",     "user.",        "group.",     "token.",      "notifier.",
-                        "endpoint.",    "job.",         "audit.",     "vendor.",     "licence.",
-                        "cert.revoke",  "cert.inspect", "cert.check", "cert.export", "support.",
-                        "log.",         "backup",       "key.",       "system.",     "ca.check",
-                        "target.check", "org.",         "cert.deploy" /* the handler asks: a plan only looks */};
+    static const char *const free_of_it[] = {
+        /* looking, watching, telling, people, keys of one's own, security, the
+           desk, the licence */
+        "session.",   "user.",       "group.",       "token.",   "notifier.",   "endpoint.",
+        "job.",       "audit.",      "vendor.",      "licence.", "cert.revoke", "cert.inspect",
+        "cert.check", "cert.export", "support.",     "log.",     "backup",      "key.",
+        "system.",    "ca.check",    "target.check", "org.",     "tag.",        "view.",
+        "cert.deploy" /* the handler asks: a plan only looks */};
     size_t sets;
     const struct route_set *const *all_sets = api_route_sets(&sets);
     (void)state;

@@ -12,7 +12,8 @@ enum side { OWN = 0, THEIRS };
 struct world {
     struct api_rig r;
     int64_t group[IDS], cert[IDS], target[IDS], endpoint[IDS], binding[IDS], deployment[IDS],
-        job[IDS], order[IDS], user[IDS], token[IDS], version[IDS], org[IDS], contact[IDS];
+        job[IDS], order[IDS], user[IDS], token[IDS], version[IDS], org[IDS], contact[IDS],
+        view[IDS];
     const char *session[IDS];
     int64_t ca, notifier, backup;
     struct who admin, operator, viewer, loner, must_change, op_token, view_token, nobody;
@@ -129,6 +130,10 @@ static void add_personal(struct world *w, struct db *db, int side, int64_t user,
     struct token t = {.user_id = user, .name = name, .hash = name, .role = "viewer", .created = 1};
     OK(db_token_add(db, &t, err));
     w->token[side] = t.id;
+    struct saved_view v = {
+        .user_id = user, .screen = "certs", .name = name, .created = 1, .updated = 1};
+    OK(db_view_put(db, &v, err));
+    w->view[side] = v.id;
 }
 
 static struct who with_token(struct world *w, const struct who *of, const char *name,
@@ -255,11 +260,13 @@ static const struct body_row bodies[] = {
     {"session.totp_confirm", "{\"code\":\"000000\"}"},
     {"support.bundle", "{}"},
     {"syslog.set", "{\"host\":\"log.example\"}"},
+    {"tag.put", "{\"add\":[\"new\"]}"},
     {"target.create", "{\"name\":\"n\",\"type\":\"files\"}"},
     {"target.update", "{\"name\":\"n\"}"},
     {"token.create", "{\"name\":\"n\"}"},
     {"user.create", "{\"login\":\"x@a.example\",\"password\":\"violet tandem kettle 77\"}"},
     {"user.update", "{\"name\":\"n\"}"},
+    {"view.put", "{\"name\":\"n\"}"},
     {"vendor.cancel", "{\"service_code\":\"123456789012\",\"file_name\":\"x\"}"},
     {"vendor.change", "{\"name\":\"n\"}"},
     {"vendor.customer.add", "{\"name\":\"n\",\"mail\":\"n@a.example\"}"},
@@ -333,6 +340,7 @@ NUMBER(token)
 NUMBER(group)
 NUMBER(org)
 NUMBER(contact)
+NUMBER(view)
 static const char *name_session(struct world *w, enum side side)
 {
     return w->session[side];
@@ -391,6 +399,7 @@ static const struct thing things[] = {
     {"members", false, false, name_user},
     {"groups", true, false, name_group},
     {"tokens", true, true, name_token},
+    {"views", true, true, name_view},
     {"sessions", true, true, name_session},
     {"schema", false, false, name_schema},
 };
