@@ -1,7 +1,12 @@
 /*
  * The certificate list of a large store: store_search URL [CERTIFICATES]. Fills an empty store
  * first (CERTIFICATES, by default a million; URL as for inro serve), then asks for pages as the
- * screen does and prints the time of each: the median and the slowest of some.
+ * screen does and prints the time of each: the median and the slowest of some. After a build of
+ * build-test, with L=build-test/src/libinro:
+ *
+ *     gcc -O2 -std=gnu17 -D_GNU_SOURCE -Isrc bench/store_search.c -o store_search \
+ *       ${L}_{store,model,codec,crypto,base}.a -lsqlite3 -lpq -ljansson -lidn2 -lz -lcrypto
+ * -lsodium
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -192,6 +192,10 @@ def crowd(rig, binary, out):
     db.executemany("INSERT INTO cert_version (id, cert_id, state, key_alg, chain, serial, issuer, sha256, spki_sha256, not_before,"
                    " not_after, created, activated) VALUES (?, ?, 2, 'ec256', 'x', ?, 'CN=CA', ?, '', ?, ?, ?, ?)",
                    [(n + 10, n + 10, f"{n:08x}", f"{n:064x}", end - 398 * day, end, now, now) for n, (_, end) in enumerate(names)])
+    # What they are found by (src/store/repo_term.c).
+    db.executemany("INSERT INTO cert_term (cert_id, term) VALUES (?, ?)",
+                   [(n + 10, term) for n, (name, _) in enumerate(names)
+                    for term in (name, name.split(".", 1)[1], f"={n:08x}", f"={n:064x}")])
     db.commit()
     db.close()
     i.start()

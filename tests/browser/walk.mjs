@@ -759,6 +759,42 @@ test("bulk actions show what they would do", async () => {
   await page.keyboard.press("Escape");
 });
 
+test("tags: on one, on many, found and taken off", async () => {
+  const page = await open({ lang: "ja" });
+  await visit(page, `/certs/${ids["www.example.jp"]}`);
+  await page.click("text=タグを変更");
+  await page.getByRole("textbox", { name: "付けるタグ" }).fill("Web a#b");
+  await page.click("dialog button.primary");
+  await page.waitForSelector("dialog .fault");
+  await page.getByRole("textbox", { name: "付けるタグ" }).fill("Web, 受注");
+  await axe(page, "tags of one");
+  await page.click("dialog button.primary");
+  await page.waitForSelector("a.tag >> text=受注");
+  await page.click("a.tag >> text=受注");
+  await page.waitForFunction(() => new URLSearchParams(location.search).get("tag") === "受注");
+  await settle(page);
+  await page.waitForFunction(() => document.querySelectorAll("tbody tr[data-i]").length === 1);
+  await page.click("text=絞り込みを解除");
+  await visit(page, "/certs?sort=name");
+  await page.click("thead input[type=checkbox]");
+  await page.click(".bulk >> text=タグ");
+  await page.getByRole("textbox", { name: "付けるタグ" }).fill("まとめて");
+  await axe(page, "tags of many");
+  await shot(page, "74-tags-ja", false);
+  await page.click("dialog button.primary");
+  await page.waitForSelector("dialog", { state: "detached" });
+  const all = (await api(page, "GET", "/certs?limit=500")).body.items;
+  check(all.length > 1 && all.every((c) => c.tags.includes("まとめて")), "not every certificate has the tag");
+  await page.fill("input[type=search]", "#まとめ");
+  await page.waitForSelector("tbody tr[data-i]");
+  // a word from its start; inside names when asked
+  await page.fill("input[type=search]", "xample");
+  await page.click("text=名前の途中も検索");
+  await page.waitForSelector("tbody tr[data-i]");
+  await shot(page, "74-search-inside-ja", false);
+  for (const c of all) await api(page, "POST", `/certs/${c.id}/tags`, { remove: ["まとめて"] });
+});
+
 test("views are kept, CSV holds every row and runs nothing", async () => {
   const page = await open({ lang: "ja" });
   await visit(page, "/certs");
@@ -767,6 +803,18 @@ test("views are kept, CSV holds every row and runs nothing", async () => {
   await page.fill("dialog input", "有効なもの");
   await page.click("dialog button.primary");
   await page.waitForSelector(".view >> text=有効なもの");
+  // They are the person's, not the browser's; what an older version kept here moves there once.
+  const other = await open({ lang: "ja" });
+  await other.goto(config.url + "/certs");
+  await other.waitForSelector(".view >> text=有効なもの");
+  await other.evaluate(() => localStorage.setItem("inro-views", JSON.stringify([{ name: "前からの表示", search: "?state=drift" }])));
+  await visit(other, "/certs");
+  await other.waitForSelector(".view >> text=前からの表示");
+  check((await other.evaluate(() => localStorage.getItem("inro-views"))) === null, "the old views are still in the browser");
+  await other.click(".view >> text=前からの表示");
+  await other.waitForFunction(() => location.search === "?state=drift");
+  await other.click("button[aria-label='表示「前からの表示」を削除']");
+  await other.waitForFunction(() => !document.querySelector(".viewbar")?.textContent.includes("前からの表示"));
   await visit(page, "/certs");
   const [file] = await Promise.all([page.waitForEvent("download"), page.click("text=CSV 出力")]);
   const csv = readFileSync(await file.path(), "utf8");

@@ -11,6 +11,7 @@ import { ChainPicture, LifeLine } from "../pic/pics";
 import { Code, Empty, Facts, Fault, Field, Head, Loading, Panel, Select, State, Tabs, When, faultText, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
 import { JobView, useJob } from "../ui/job";
+import { TagDialog, Tags } from "../ui/tags";
 import { BindDialog } from "./binding";
 import { EditCert } from "./editcert";
 import { challengeText } from "./policy";
@@ -231,9 +232,20 @@ interface OverviewProps {
 function Overview({ c, onBind, changed, start }: OverviewProps): JSX.Element {
   const chain = useGet<{ items: ChainItem[] }>(c.not_after ? `/certs/${c.id}/chain` : null, []);
   const ends = useGet<Page<Endpoint>>(`/endpoints?cert=${c.id}&limit=100`, ["endpoint"]);
+  const [tagging, setTagging] = useState(false);
   const current = c.versions.find((v) => v.state === "current") ?? c.versions.find((v) => v.state === "revoked");
   return (
     <>
+      {tagging && (
+        <TagDialog
+          certs={[c]}
+          close={() => setTagging(false)}
+          done={() => {
+            setTagging(false);
+            changed();
+          }}
+        />
+      )}
       <Panel title={t("life_line")} id="life">
         {c.versions.some((v) => v.not_after) ? <LifeLine c={c} /> : <p class="muted">{t("not_issued_yet")}</p>}
       </Panel>
@@ -242,6 +254,17 @@ function Overview({ c, onBind, changed, start }: OverviewProps): JSX.Element {
           <Facts
             rows={[
               [t("names"), c.names.map((n) => <div key={n} title={n}>{display(n)}</div>)],
+              [
+                t("tags"),
+                <span class="tags">
+                  {c.tags.length ? <Tags of={c.tags} to={(x) => "/certs?tag=" + encodeURIComponent(x)} /> : <span class="muted">–</span>}
+                  {canOperate() && (
+                    <button class="quiet small" onClick={() => setTagging(true)}>
+                      {t("tags_edit")}
+                    </button>
+                  )}
+                </span>,
+              ],
               [t("ca"), c.ca],
               [t("org_subject"), c.organisation],
               [t("issuer"), c.issuer],

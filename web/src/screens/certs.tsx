@@ -3,16 +3,18 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { call, follow, get, query, type Cert, type Connector, type Job, type Page, type Plan } from "../lib/api";
 import { date, dateTime, number, relative, stateText, t } from "../lib/i18n";
-import { useGet, useKept, useTitle } from "../lib/hooks";
+import { useGet, useTitle } from "../lib/hooks";
 import { canOperate } from "../lib/role";
 import { A, go, type Place } from "../lib/router";
 import { display } from "../lib/idn";
 import { saveCsv } from "../lib/csv";
 import { healthOrder } from "../pic/pics";
-import { Chip, Empty, Field, Head, Select, State, When, errorText, toast } from "../ui/basic";
+import { Chip, Empty, Head, Select, State, When, errorText, toast } from "../ui/basic";
 import { Dialog } from "../ui/dialog";
 import { Table, usePages, type Column } from "../ui/table";
+import { TagDialog, Tags, useTags } from "../ui/tags";
 import { PlanView } from "./plan";
+import { SaveView, ViewList, useViews } from "./views";
 
 function certColumns(): Column<Cert>[] {
   return [
@@ -29,10 +31,10 @@ function certColumns(): Column<Cert>[] {
             <A href={`/certs/${c.id}`} title={c.name}>
               {display(c.name)}
             </A>
-            {others.length > 0 && (
+            {others.length + c.tags.length > 0 && (
               <span class="muted small">
                 {others.slice(0, 3).map(display).join(", ")}
-                {others.length > 3 && ` ${t("and_more", others.length - 3)}`}
+                {others.length > 3 && ` ${t("and_more", others.length - 3)}`} <Tags of={c.tags.slice(0, 5)} to={(x) => "/certs?tag=" + encodeURIComponent(x)} />
               </span>
             )}
           </div>
@@ -72,24 +74,21 @@ function NextAction({ c }: { c: Cert }): JSX.Element {
   );
 }
 
-interface View {
-  name: string;
-  search: string;
-}
-
 export function CertsScreen({ place }: { place: Place }): JSX.Element {
   useTitle(t("certificates"));
   const q = place.query;
   const state = q.get("state") ?? "";
   const states = new Set(state ? state.split(",") : []);
   const sort = q.get("sort") ?? "expires";
-  const params = { q: q.get("q"), state, ca: q.get("ca"), target: q.get("target"), end_from: q.get("from"), end_before: q.get("before"), sort };
+  const tags = (q.get("tag") ?? "").split(",").filter(Boolean);
+  const params = { q: q.get("q"), tag: tags.join(","), state, ca: q.get("ca"), target: q.get("target"), end_from: q.get("from"), end_before: q.get("before"), sort };
   const list = usePages<Cert>("/certs", params, ["cert", "job"]);
   const cas = useGet<Page<Connector>>("/cas?limit=500").value;
   const targets = useGet<Page<Connector>>("/targets?limit=500").value;
   const [selected, setSelected] = useState<Set<number>>(new Set());
-  const [bulk, setBulk] = useState<"renew" | "deploy" | null>(null);
-  const [views, setViews] = useKept<View[]>("views", []);
+  const [bulk, setBulk] = useState<"renew" | "deploy" | "tags" | null>(null);
+  const views = useViews();
+  const known = useTags().filter((x) => !tags.includes(x));
   const [saving, setSaving] = useState(false);
   const set = (change: Record<string, string | null>): void => {
     const n = new URLSearchParams(q);
@@ -103,7 +102,8 @@ export function CertsScreen({ place }: { place: Place }): JSX.Element {
     if (!n.delete(h)) n.add(h);
     set({ state: [...n].join(",") });
   };
-  const filtered = !!(params.q || state || params.ca || params.target || params.end_from || params.end_before);
+  const setTags = (list: string[]): void => set({ tag: list.join(",") });
+  const filtered = !!(params.q || params.tag || state || params.ca || params.target || params.end_from || params.end_before);
   return (
     <>
       <Head title={t("certificates")} lead={t("certs_lead")}>
@@ -142,6 +142,12 @@ export function CertsScreen({ place }: { place: Place }): JSX.Element {
           of={[["", t("any_target")], ...(targets?.items ?? []).map((c): [string, string] => [c.name, c.name])]}
           onValue={(v) => set({ target: v })}
         />
+        {known.length > 0 && <Select hideLabel label={t("tags")} value="" of={[["", t("any_tag")], ...known.map((x): [string, string] => [x, x])]} onValue={(v) => v && setTags([...tags, v])} />}
+        {tags.map((x) => (
+          <Chip key={x} on toggle={() => setTags(tags.filter((y) => y !== x))}>
+            # {x}
+          </Chip>
+        ))}
         {(params.end_from || params.end_before) && (
           <Chip on toggle={() => set({ from: null, before: null })}>
             {t("ends_between", params.end_from ? date(Number(params.end_from) * 1000) : "…", params.end_before ? date(Number(params.end_before) * 1000) : "…")}
@@ -149,16 +155,7 @@ export function CertsScreen({ place }: { place: Place }): JSX.Element {
         )}
       </div>
       <div class="viewbar">
-        {views.map((v) => (
-          <span key={v.name} class="view">
-            <A href={"/certs" + v.search} aria-current={location.search === v.search ? "true" : undefined}>
-              {v.name}
-            </A>
-            <button class="quiet" aria-label={t("view_forget", v.name)} onClick={() => setViews(views.filter((x) => x !== v))}>
-              ✕
-            </button>
-          </span>
-        ))}
+        <ViewList views={views} />
         {filtered && (
           <>
             <button class="quiet" onClick={() => go("/certs", true)}>
@@ -184,6 +181,7 @@ export function CertsScreen({ place }: { place: Place }): JSX.Element {
             <>
               <button onClick={() => setBulk("renew")}>{t("renew")}</button>
               <button onClick={() => setBulk("deploy")}>{t("deploy")}</button>
+              <button onClick={() => setBulk("tags")}>{t("tags")}</button>
             </>
           )}
           <button class="quiet" onClick={() => setSelected(new Set())}>
@@ -203,7 +201,17 @@ export function CertsScreen({ place }: { place: Place }): JSX.Element {
         onSelect={setSelected}
         empty={
           filtered ? (
-            <Empty title={t("nothing_matches")} action={<button onClick={() => go("/certs", true)}>{t("filters_clear")}</button>} />
+            <Empty
+              title={t("nothing_matches")}
+              action={
+                <>
+                  {params.q && !params.q.startsWith("*") && <button onClick={() => set({ q: "*" + params.q })}>{t("search_inside")}</button>}
+                  <button onClick={() => go("/certs", true)}>{t("filters_clear")}</button>
+                </>
+              }
+            >
+              {params.q && <p>{t("search_how")}</p>}
+            </Empty>
           ) : (
             <Empty
               title={t("certs_none")}
@@ -225,39 +233,27 @@ export function CertsScreen({ place }: { place: Place }): JSX.Element {
           )
         }
       />
-      {bulk && <Bulk what={bulk} certs={(list.rows ?? []).filter((c) => selected.has(c.id))} close={() => setBulk(null)} />}
+      {bulk === "tags" && (
+        <TagDialog
+          certs={(list.rows ?? []).filter((c) => selected.has(c.id))}
+          close={() => setBulk(null)}
+          done={() => {
+            setBulk(null);
+            void list.reload();
+          }}
+        />
+      )}
+      {bulk && bulk !== "tags" && <Bulk what={bulk} certs={(list.rows ?? []).filter((c) => selected.has(c.id))} close={() => setBulk(null)} />}
       {saving && (
         <SaveView
           close={() => setSaving(false)}
-          save={(name) => {
-            setViews([...views.filter((v) => v.name !== name), { name, search: location.search }]);
+          done={() => {
             setSaving(false);
+            void views.reload();
           }}
         />
       )}
     </>
-  );
-}
-
-function SaveView({ close, save }: { close: () => void; save: (name: string) => void }): JSX.Element {
-  const [name, setName] = useState("");
-  return (
-    <Dialog title={t("view_save")} onClose={close}>
-      <form
-        onSubmit={(e) => {
-          e.preventDefault();
-          if (name.trim()) save(name.trim());
-        }}
-      >
-        <Field label={t("view_name")} value={name} onValue={setName} help={t("view_help")} focus required />
-        <div class="actions end">
-          <button type="button" onClick={close}>
-            {t("cancel")}
-          </button>
-          <button class="primary">{t("save")}</button>
-        </div>
-      </form>
-    </Dialog>
   );
 }
 
@@ -338,7 +334,7 @@ function Bulk({ what, certs, close }: { what: "renew" | "deploy"; certs: Cert[];
 
 /** All that the filter shows, not only what is loaded. */
 async function exportCsv(params: Record<string, string | null>): Promise<void> {
-  const rows: string[][] = [[t("cert_name"), t("names"), t("state"), t("not_before"), t("expires"), t("next_renewal"), t("ca"), t("issuer"), t("serial"), t("fingerprint"), t("key"), t("targets")]];
+  const rows: string[][] = [[t("cert_name"), t("names"), t("state"), t("not_before"), t("expires"), t("next_renewal"), t("ca"), t("issuer"), t("serial"), t("fingerprint"), t("key"), t("targets"), t("tags")]];
   let after: string | number | null = null;
   do {
     const page: Page<Cert> = await get<Page<Cert>>("/certs" + query({ ...params, limit: 500, after }));
@@ -356,6 +352,7 @@ async function exportCsv(params: Record<string, string | null>): Promise<void> {
         c.sha256 ?? "",
         c.key,
         `${c.targets.deployed}/${c.targets.total}`,
+        c.tags.join(" "),
       ]);
     after = page.next;
     if (rows.length % 5000 < 500 && after) toast(t("csv_progress", number(rows.length - 1)));

@@ -6,6 +6,7 @@ import { getLang, t } from "../lib/i18n";
 import { Fault, Field, Select, toast } from "../ui/basic";
 import { Dialog } from "../ui/dialog";
 import { GroupSelect } from "../ui/group";
+import { TagField, splitTags } from "../ui/tags";
 import { secsText, useTypes, type Values } from "../ui/form";
 import { caNames } from "./cert";
 import { OrgSelect } from "./orgs";
@@ -31,6 +32,7 @@ export function EditCert({ cert, close, done }: { cert: CertDetail; close: () =>
   const [key, setKey] = useState(cert.key);
   const [group, setGroup] = useState(cert.group ?? "");
   const [org, setOrg] = useState(cert.organisation ?? "");
+  const [tags, setTags] = useState(cert.tags.join(", "));
   const [policy, setPolicy] = useState(policyIn(cert.policy));
   const [challenge, setChallenge] = useState<Values>(cert.challenge && cert.challenge["type"] ? cert.challenge : { type: "http-01" });
   const proofs = useTypes("challenge", getLang());
@@ -50,6 +52,7 @@ export function EditCert({ cert, close, done }: { cert: CertDetail; close: () =>
         key,
         ...(group !== (cert.group ?? "") ? { group } : {}),
         ...(org !== (cert.organisation ?? "") ? { organisation: org || null } : {}),
+        tags: splitTags(tags),
         policy: policyOut(policy),
         challenge: challengeOut(proofs, challenge),
         revision: cert.revision,
@@ -71,6 +74,7 @@ export function EditCert({ cert, close, done }: { cert: CertDetail; close: () =>
         <Select label={t("key")} value={key} of={keyChoices.some(([k]) => k === key) ? keyChoices : [...keyChoices, [key, key]]} onValue={setKey} />
         <OrgSelect value={org} set={setOrg} />
         <GroupSelect value={group} set={setGroup} />
+        <TagField label={t("tags")} value={tags} set={setTags} />
         <h3>{t("challenge")}</h3>
         <ChallengeForm values={challenge} set={setChallenge} wildcard={names.includes("*.")} error={error} />
         <h3>{t("policy")}</h3>

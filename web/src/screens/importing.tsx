@@ -8,6 +8,7 @@ import { A, go } from "../lib/router";
 import { ChainPicture } from "../pic/pics";
 import { Fault, errorText, Field, Head, Panel, Select, toast } from "../ui/basic";
 import { GroupSelect } from "../ui/group";
+import { TagField, splitTags } from "../ui/tags";
 
 type Seen = Schemas["CertInspected"];
 
@@ -63,6 +64,7 @@ export function ImportScreen(): JSX.Element {
   const [tries, setTries] = useState(0);
   const [pick, setPick] = useState("");
   const [group, setGroup] = useState("");
+  const [tags, setTags] = useState("");
   const [seen, setSeen] = useState<Seen | null>(null);
   const [error, setError] = useState<unknown>(null);
   const [over, setOver] = useState(false);
@@ -109,7 +111,7 @@ export function ImportScreen(): JSX.Element {
     setBusy(true);
     setError(null);
     try {
-      const a = await call<{ cert: Cert }>("POST", "/certs/import", { ...file, ...options, ...(password ? { password } : {}), ...(name.trim() ? { name: name.trim() } : {}), ...(group ? { group } : {}) });
+      const a = await call<{ cert: Cert }>("POST", "/certs/import", { ...file, ...options, ...(password ? { password } : {}), ...(name.trim() ? { name: name.trim() } : {}), ...(group ? { group } : {}), ...(tags ? { tags: splitTags(tags) } : {}) });
       toast(t("imported"));
       go(`/certs/${a.cert.id}`);
     } catch (x) {
@@ -212,6 +214,7 @@ export function ImportScreen(): JSX.Element {
             >
               <Field label={t("cert_name")} value={name} onValue={setName} placeholder={seen.chain[0]?.names[0] ?? ""} help={t("cert_name_help")} />
               <GroupSelect value={group} set={setGroup} />
+              <TagField label={t("tags")} value={tags} set={setTags} />
               {seen.key && pem.includes("ENCRYPTED") && <Field label={t("key_password")} value={password} onValue={setPassword} type="password" auto="new-password" />}
               <div class="actions end">
                 <button type="button" onClick={clear}>

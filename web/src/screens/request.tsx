@@ -10,6 +10,7 @@ import { Empty, Facts, Fault, Field, Head, Loading, Panel, Select } from "../ui/
 import { Fields, outgoing, useTypes, withoutSecrets, type Values } from "../ui/form";
 import { GroupSelect } from "../ui/group";
 import { JobView, useJob } from "../ui/job";
+import { TagField, splitTags } from "../ui/tags";
 import { OrgSelect, useLastOrg } from "./orgs";
 import { ChallengeForm, PolicyForm, challengeOut, challengeText, firstPolicy, keyChoices, policyOut, type PolicyValues } from "./policy";
 
@@ -21,6 +22,7 @@ interface Draft {
   key: string;
   group?: string;
   organisation?: string;
+  tags?: string;
   policy: PolicyValues;
   places: { target: string; place: Values }[];
   idem: string;
@@ -33,7 +35,7 @@ export const splitNames = (s: string): string[] => [...new Set(s.split(/[\s,;、
 type Checked = Schemas["CertChecked"];
 
 function body(d: Draft, proofs: TypeSchema[] | null): Values {
-  return { names: splitNames(d.names), ...(d.name.trim() ? { name: d.name.trim() } : {}), ca: d.ca, key: d.key, challenge: challengeOut(proofs, d.challenge), policy: policyOut(d.policy), ...(d.group ? { group: d.group } : {}), ...(d.organisation ? { organisation: d.organisation } : {}) };
+  return { names: splitNames(d.names), ...(d.name.trim() ? { name: d.name.trim() } : {}), ca: d.ca, key: d.key, challenge: challengeOut(proofs, d.challenge), policy: policyOut(d.policy), ...(d.group ? { group: d.group } : {}), ...(d.organisation ? { organisation: d.organisation } : {}), ...(d.tags ? { tags: splitTags(d.tags) } : {}) };
 }
 
 /** The server's own checks over what is typed, a moment after the last key. */
@@ -103,7 +105,7 @@ export function RequestScreen(): JSX.Element {
   const names = splitNames(d.names);
   const wildcard = names.some((n) => n.startsWith("*."));
   const field = fault instanceof ApiError ? (fault.body.field ?? "") : "";
-  const faultAt = !fault ? -1 : field.startsWith("names") || field === "name" ? 0 : field.startsWith("ca") ? 1 : field.startsWith("challenge") || ["directory", "type"].includes(field) ? 2 : field.startsWith("policy") || field === "key" || field === "organisation" ? 3 : 0;
+  const faultAt = !fault ? -1 : field.startsWith("names") || field === "name" ? 0 : field.startsWith("ca") ? 1 : field.startsWith("challenge") || ["directory", "type"].includes(field) ? 2 : field.startsWith("policy") || field === "key" || field === "organisation" || field.startsWith("tags") ? 3 : 0;
   const can = [names.length > 0 && !pending && faultAt !== 0, !!d.ca && faultAt !== 1, faultAt !== 2, faultAt !== 3, true, !fault];
   const submit = async (): Promise<void> => {
     setBusy(true);
@@ -160,6 +162,7 @@ export function RequestScreen(): JSX.Element {
               }}
             />
             <GroupSelect value={d.group ?? ""} set={(v) => set({ ...d, group: v })} />
+            <TagField label={t("tags")} value={d.tags ?? ""} set={(v) => set({ ...d, tags: v })} />
             <PolicyForm p={d.policy} set={(v) => set({ ...d, policy: v })} />
             <Fault error={faultAt === 3 ? fault : null} />
           </>
