@@ -5,7 +5,7 @@
 #define BLAMES   "input|remote|network|us|unknown"
 #define HEALTHS  "new|ordering|valid|expiring|expired|deploy_failed|drift|revoked|failed|clock_wrong"
 #define JOBS     "ready|running|done|failed|blocked|cancelled"
-#define VERSIONS "keyed|staging|current|archived|revoked|failed"
+#define VERSIONS "keyed|staging|current|archived|revoked|failed|refused"
 #define ITEMS    "waiting|applying|applied|verified|undoing|undone|failed|skipped"
 
 static const struct component components[] = {
@@ -41,7 +41,8 @@ static const struct component components[] = {
      {"A certificate with its history", "証明書（履歴を含む）"}},
     {"Version",
      "id:int state:" VERSIONS " key:str has_key:bool serial:str? issuer:str? sha256:str? "
-     "spki_sha256:str? not_before:time? not_after:time? created:time activated:time?",
+     "spki_sha256:str? not_before:time? not_after:time? created:time activated:time? "
+     "refused:Fault?",
      {"One version of a certificate", "証明書の版"}},
     {"CertDeployment",
      "id:int version:int state:running|done|failed|undone reason:str? created:time",

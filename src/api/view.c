@@ -302,6 +302,7 @@ static void view_version(struct json_writer *w, const struct cert_version *v)
     jw_ktime(w, "not_after", v->not_after);
     jw_ktime(w, "created", v->created);
     jw_ktime(w, "activated", v->activated);
+    view_error(w, "refused", v->refused);
     jw_end_object(w);
 }
 

@@ -99,6 +99,10 @@ static enum rc load(struct run *r, bool begun, struct deploy **ret, struct err *
           MSG("job.other_cert", "version {0} is another certificate's",
               "バージョン {0} は別の証明書のものです"),
           NUM(version));
+    CHECK(d->version.state != VERSION_REFUSED, err, RC_CONFLICT, BLAME_INPUT,
+          MSG("job.version_refused", "version {0} is not what was ordered; it can only be revoked",
+              "バージョン {0} は申請した内容と異なるため、失効だけが可能です"),
+          NUM(version));
     if (previous)
         TRY(db_version_get(db, previous, r->a, &d->previous, err));
     TRY(run_json(r, d->cert.policy, &d->policy, err));

@@ -35,6 +35,7 @@ struct issue {
     bool version_changed;
     bool ended;
     struct err human;
+    struct cert_version *refused; /* what the gate did not take, to be kept; or NULL */
 };
 
 MUST enum rc issue_load(struct run *r, struct issue **ret, struct err *err);
@@ -52,6 +53,8 @@ void issue_end(struct run *r, struct issue *is, struct step_out *out);
 MUST enum rc issue_dialogue(struct run *r, struct issue *is, struct step_out *out, struct err *err);
 MUST enum rc issue_order_step(struct run *r, struct step_out *out, struct err *err);
 MUST enum rc issue_present_step(struct run *r, struct step_out *out, struct err *err);
-MUST enum rc issue_accept(struct run *r, struct issue *is, struct str chain_pem, struct err *err);
+/* flow_issue_gate.c */
+MUST enum rc issue_gate(struct run *r, struct issue *is, struct str chain_pem, struct err *err);
+MUST enum rc issue_save_gate(struct db *db, struct run *r, struct issue *is, struct err *err);
 
 #endif

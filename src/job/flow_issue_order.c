@@ -1,9 +1,8 @@
-/* Issue, the dialogue with the CA: the order, the proofs, and the gate for what it sends. */
+/* Issue, the dialogue with the CA: the order and the proofs. */
 #include <string.h>
 
 #include "base/base64.h"
 #include "base/log.h"
-#include "crypto/digest.h"
 #include "job/flow_issue.h"
 
 #define SOON_USEC     (250 * USEC_PER_MSEC)
@@ -113,8 +112,7 @@ static enum rc save_dialogue(struct db *db, struct run *r, void *arg, struct err
         r->made_work = true;
         TRY(notice_facts(db, &f, now, err));
     }
-    if (is->version_changed)
-        TRY(db_version_update(db, &is->version, err));
+    TRY(issue_save_gate(db, r, is, err));
     return is->ended ? issue_save_end(db, r, is, err) : RC_OK;
 }
 
@@ -225,112 +223,6 @@ static enum rc proofs_asked(struct run *r, struct issue *is, const struct ca_ste
     return RC_OK;
 }
 
-/* What the new one lacks and nobody asked to drop. Names and key type are checked to be as asked.
- */
-static enum rc refuse_loss(struct run *r, const struct issue *is, const struct cert_info *leaf,
-                           struct err *err)
-{
-    struct cert_list old;
-    struct cert_loss *l = NULL;
-    size_t n = 0;
-    if (!is->current.id || !is->current.chain || json_bool_or(is->policy, "allow_loss", false))
-        return RC_OK;
-    TRY(leaf_of(r, &is->current, &old, err));
-    TRY(cert_compare(&old.v[0], leaf, r->a, &l, &n, err));
-    for (size_t i = 0; i < n; i++)
-        CHECK(strcmp(l[i].what, "name") == 0 || strcmp(l[i].what, "key_type") == 0, err,
-              RC_CONFLICT, BLAME_INPUT,
-              MSG("job.loss",
-                  "the new certificate lacks {0} {1}, which the present one has; allow it in the "
-                  "policy (allow_loss) or ask the CA",
-                  "新しい証明書には現在の証明書にある {0} {1} "
-                  "がありません。ポリシー（allow_loss）で許"
-                  "可するか、認証局に確認してください"),
-              l[i].what, l[i].value);
-    return RC_OK;
-}
-
-static enum rc expect_roots(struct run *r, const struct issue *is, struct cert_expect *x,
-                            struct err *err)
-{
-    x->use_system_roots = true;
-    if (!is->ca.ca->roots)
-        return RC_OK;
-    struct ctx ctx;
-    TRY(run_ctx(r, &is->ca, &ctx, err));
-    TRY(is->ca.ca->roots(&ctx, is->ca.settings, is->ca.state, &x->roots_pem, &x->allow_any_root,
-                         err));
-    x->use_system_roots = x->roots_pem.n == 0;
-    return RC_OK;
-}
-
-static void ask_renewal(struct run *r, struct issue *is, const struct cert_info *leaf)
-{
-    int64_t start = 0, end = 0, again = 0;
-    struct ctx ctx;
-    if (is->ca.ca->renewal_info &&
-        (run_ctx(r, &is->ca, &ctx, NULL) != RC_OK ||
-         is->ca.ca->renewal_info(&ctx, is->ca.settings, is->ca.state, leaf, &start, &end, &again,
-                                 NULL) != RC_OK))
-        start = end = 0;
-    is->renew_at = plan_renewal(leaf, is->policy, start, end);
-}
-
-enum rc issue_accept(struct run *r, struct issue *is, struct str chain_pem, struct err *err)
-{
-    struct cert_list in, chain;
-    size_t dropped = 0;
-    AUTO(buf) struct buf spki = BUF(64), pem = BUF(CERT_MAX_PEM_BYTES);
-    TRY(cert_parse_pem(chain_pem, false, r->a, &in, err));
-    TRY(chain_order(&in, r->a, &chain, &dropped, err));
-    if (!hex_decode(str_from(is->version.spki_sha256), &spki) || spki.len != 32)
-        return FAIL(err, RC_CORRUPT, BLAME_US,
-                    MSG("job.bad_spki", "the stored key fingerprint of version {0} is damaged",
-                        "バージョン {0} の鍵の指紋の記録が壊れています"),
-                    NUM(is->version.id));
-    struct cert_expect x = {.spki_sha256 = (const unsigned char *)spki.p,
-                            .names = is->cert.names.v,
-                            .name_count = is->cert.names.n,
-                            .now = run_now(r)};
-    int64_t asked = json_i64_or(is->policy, "validity", 0) * USEC_PER_SEC;
-    if (asked > 0 && (is->ca.head->caps & CA_CAP_NOT_AFTER)) {
-        /* counted from the order: validation may take its time */
-        int64_t least = is->order.created + asked / 2 - x.now;
-        x.min_lifetime = least > 0 ? least : 0;
-    }
-    TRY(expect_roots(r, is, &x, err));
-    TRY(cert_accept(&chain, &x, err));
-    const struct cert_info *leaf = &chain.v[0];
-    TRY(refuse_loss(r, is, leaf, err));
-    for (size_t i = 0; i < chain.n; i++)
-        cert_to_pem(chain.v[i].der, &pem);
-    TRY(buf_ok(&pem, err));
-    struct cert_version *v = &is->version;
-    v->chain = arena_strdup(r->a, buf_cstr(&pem));
-    v->serial = leaf->serial;
-    v->issuer = leaf->issuer;
-    v->sha256 = hex_of(r->a, leaf->sha256, 32);
-    v->not_before = leaf->not_before;
-    v->not_after = leaf->not_after;
-    v->state = VERSION_STAGING;
-    if (!v->chain || !v->sha256)
-        return NOMEM(err);
-    ask_renewal(r, is, leaf);
-    is->order.state = ORDER_DONE;
-    return RC_OK;
-}
-
-/* A certificate that is not what was ordered is for a person to look at, and at once: asking the
- * CA for it again gives the same one, and a second order may give the same mistake. */
-static enum rc accept_or_alarm(struct run *r, struct issue *is, struct str chain_pem,
-                               struct err *err)
-{
-    enum rc rc = issue_accept(r, is, chain_pem, err);
-    if (rc != RC_OK && err && err->blame == BLAME_REMOTE)
-        err->blame = BLAME_INPUT;
-    return rc;
-}
-
 static enum rc set_human(struct run *r, struct issue *is, const struct ca_step *s, struct err *err)
 {
     const char *en = s->human.en ? s->human.en : "", *ja = s->human.ja ? s->human.ja : en;
@@ -350,7 +242,7 @@ static enum rc by_verdict(struct run *r, struct issue *is, const struct ca_step 
     int64_t soon = run_now(r) + USEC_PER_SEC;
     switch (s->verdict) {
     case CA_DONE:
-        TRY(accept_or_alarm(r, is, s->chain_pem, err));
+        TRY(issue_gate(r, is, s->chain_pem, err));
         is->version_changed = true;
         if (is->proof_count == 0 || (is->solver && is->solver->in_store)) {
             issue_end(r, is, out);

@@ -132,8 +132,8 @@ const char *cert_health_name(enum cert_health h)
 
 const char *version_state_name(enum version_state s)
 {
-    static const char *const names[] = {"keyed",    "staging", "current",
-                                        "archived", "revoked", "failed"};
+    static const char *const names[] = {"keyed",   "staging", "current", "archived",
+                                        "revoked", "failed",  "refused"};
     return name_at(names, COUNT_OF(names), s);
 }
 

@@ -45,7 +45,8 @@ enum version_state {
     VERSION_CURRENT,
     VERSION_ARCHIVED, /* replaced; its key is kept for undo */
     VERSION_REVOKED,
-    VERSION_FAILED /* the order ended without a certificate */
+    VERSION_FAILED, /* the order ended without a certificate */
+    VERSION_REFUSED /* the CA's, but not what was ordered: kept to be looked at and revoked */
 };
 
 struct cert_version {
@@ -58,6 +59,7 @@ struct cert_version {
     const char *serial, *issuer, *sha256, *spki_sha256; /* hex */
     int64_t not_before, not_after;
     int64_t created, activated;
+    const char *refused; /* JSON of struct err: why it was not taken; set once */
 };
 
 enum order_state { ORDER_OPEN = 0, ORDER_DONE, ORDER_FAILED, ORDER_CANCELLED };

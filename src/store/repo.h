@@ -129,6 +129,9 @@ MUST enum rc db_version_update(struct db *db, const struct cert_version *v, stru
  */
 MUST enum rc db_version_activate(struct db *db, int64_t version_id, int64_t renew_at, int64_t now,
                                  struct err *err);
+/* It was refused and is now accepted: the refused row goes. */
+MUST enum rc db_version_forgive(struct db *db, int64_t cert_id, const char *sha256,
+                                struct err *err);
 MUST enum rc db_version_find_sha256(struct db *db, const char *sha256, struct arena *a,
                                     struct cert_version *ret, struct err *err);
 /* Walks all versions with keys (integrity check). */

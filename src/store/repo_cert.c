@@ -28,7 +28,7 @@ MAP(cert_version, "certificate version", "証明書の版", CI(cert_version, id)
     CT(cert_version, key_sealed), CT(cert_version, csr), CT(cert_version, chain),
     CT(cert_version, serial), CT(cert_version, issuer), CT(cert_version, sha256),
     CT(cert_version, spki_sha256), CI(cert_version, not_before), CI(cert_version, not_after),
-    CI(cert_version, created), CI(cert_version, activated));
+    CI(cert_version, created), CI(cert_version, activated), CT(cert_version, refused));
 
 static enum rc names_add(struct db *db, int64_t cert_id, const struct names *names, struct err *err)
 {
@@ -199,6 +199,11 @@ enum rc db_version_activate(struct db *db, int64_t version_id, int64_t renew_at,
     TRY(rc);
     return db_do(db, STMT_CERT_SET_CURRENT, ARGS(I(v.cert_id), I(version_id), I(renew_at), I(now)),
                  NULL, err);
+}
+
+enum rc db_version_forgive(struct db *db, int64_t cert_id, const char *sha256, struct err *err)
+{
+    return db_do(db, STMT_VERSION_FORGIVE, ARGS(I(cert_id), T(sha256)), NULL, err);
 }
 
 enum rc db_version_find_sha256(struct db *db, const char *sha256, struct arena *a,

@@ -215,6 +215,9 @@ static const char v8[] =
     " UNIQUE (user_id, screen, name));"
     "CREATE INDEX saved_view_group ON saved_view (group_id) WHERE group_id > 0;";
 
+/* Why a certificate that a CA sent was not taken. */
+static const char v9[] = "ALTER TABLE cert_version ADD COLUMN refused TEXT;";
+
 const struct migration store_migrations[] = {
     {1, v1, NULL},
     {2, v2, NULL},
@@ -224,6 +227,7 @@ const struct migration store_migrations[] = {
     {6, v6, terms_fill},
     {7, v7, NULL},
     {8, v8, NULL},
+    {9, v9, NULL},
 #ifdef INRO_EXTRA_MIGRATION /* tests of upgrades build a program of the future */
     {
         1000,

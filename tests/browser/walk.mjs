@@ -286,6 +286,32 @@ test("proof over SSH: the form takes a key, keeps it, and leaves none in the bro
   check(now.via === "local" && !now.private_key, `dropped: ${JSON.stringify(now)}`);
 });
 
+test("a certificate that is not what was ordered is told, and its revocation offered", async () => {
+  const page = await open({ lang: "ja" });
+  const id = ids["www.example.jp"];
+  const why = { code: "remote", id: "x", message: { en: "it lacks the ordered name", ja: "申請した名前がありません" }, field: null, remote: null, retry_at: null, while: [] };
+  await page.route(`**/api/v1/certs/${id}`, async (route) => {
+    const r = await route.fetch();
+    const body = await r.json();
+    const now = body.versions.find((v) => v.state === "current");
+    body.versions.unshift({ ...now, id: 987, state: "refused", has_key: false, serial: "0badc0de", activated: null, refused: why });
+    await route.fulfill({ response: r, json: body });
+  });
+  await visit(page, `/certs/${id}`);
+  await page.waitForSelector(".note.warn:has-text('#987')");
+  const said = await page.textContent(".note.warn:has-text('#987')");
+  check(said.includes(why.message.ja) && said.includes("0badc0de"), `said: ${said}`);
+  await axe(page, "refused version");
+  await shot(page, "57-refused-ja", false);
+  await page.click(".note.warn:has-text('#987') button:has-text('失効')");
+  await page.waitForSelector("dialog select");
+  check((await page.inputValue("dialog select >> nth=0")) === "987", "another version is offered for revocation");
+  await page.keyboard.press("Escape");
+  await page.click(".tabs >> text=バージョン");
+  await page.waitForSelector("#versions ~ * .bad-text, .panel .bad-text");
+  check((await page.textContent("table")).includes(why.message.ja), "the list does not say why");
+});
+
 test("an organisation: refused at its field, with a contact, chosen once", async () => {
   const page = await open({ lang: "en" });
   await visit(page, "/orgs/new");

@@ -9,6 +9,7 @@ import datetime
 import email
 import email.policy
 import hashlib
+import http.client
 import json
 import os
 import pwd
@@ -431,6 +432,19 @@ class Inro(Part):
 
     def get(self, *argv, **kw):
         return self.cli(*argv, **kw)[1]
+
+    def api(self, method, path, body=None):
+        """(status, parsed answer), over the unix socket as the command line does."""
+        conn = http.client.HTTPConnection("localhost", timeout=30)
+        conn.sock = socket.socket(socket.AF_UNIX)
+        conn.sock.settimeout(30)
+        conn.sock.connect(f"{self.data}/run/inro.sock")
+        conn.request(method, f"/api/v1{path}", json.dumps(body) if body is not None else None,
+                     {"Content-Type": "application/json"})
+        r = conn.getresponse()
+        text = r.read()
+        conn.close()
+        return r.status, json.loads(text) if text else None
 
     def roles(self):
         with open(f"{self.data}/run/roles.json") as f:

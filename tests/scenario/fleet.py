@@ -1,9 +1,7 @@
 """What the crash and fault tests start: a CA, two nginx, the daemon, and short ways to drive it."""
 import contextlib
-import http.client
 import json
 import os
-import socket
 import sqlite3
 import ssl
 import urllib.error
@@ -146,16 +144,7 @@ class Fleet:
             raise Failure(f"policy: {status} {got}")
 
     def api(self, method, path, body=None):
-        conn = http.client.HTTPConnection("localhost", timeout=30)
-        conn.sock = socket.socket(socket.AF_UNIX)
-        conn.sock.settimeout(30)
-        conn.sock.connect(f"{self.inro.data}/run/inro.sock")
-        conn.request(method, f"/api/v1{path}", json.dumps(body) if body is not None else None,
-                     {"Content-Type": "application/json"})
-        r = conn.getresponse()
-        text = r.read()
-        conn.close()
-        return r.status, json.loads(text) if text else None
+        return self.inro.api(method, path, body)
 
     def sign_in(self):
         """The administrator with the one-time password, as a browser does it: (status, answer)."""

@@ -13,7 +13,9 @@ import struct
 import threading
 import time
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from rig import Failure, Inro, free_port, pem_sha256, wait_for, write
 from scripted_ca import Answer, Authority, ScriptedCa, expired_pair, pem, problem
@@ -449,4 +451,71 @@ def chains_and_revocation(box):
         raise Failure("the certificate is not shown as revoked")
 
 
-TESTS = [broken_answers, slow_ones, untrusted, chains_and_revocation]
+REFUSED = {"names": "lacks the ordered name", "more": "carries bank.test", "key": "for another key",
+           "over": "not now", "poison": "precertificate", "chain": "chain"}
+
+
+def refused_is_kept_and_revoked(box):
+    """23: what was issued and is not what was ordered is kept, says why, serves nobody, and can be revoked."""
+    b = Bench(box)
+    how = {r.name.removeprefix("cert-"): r.how for r in ROWS if r.name.removeprefix("cert-") in REFUSED}
+    how["loss"] = issued(lambda a, k, n: pem(a.leaf(k, n), a.cert))
+    both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    cases = {n: b.ca.case(n, validate=False) for n in how}
+    bend(cases["loss"], issued(lambda a, k, n: pem(a.leaf(k, n, eku=both), a.cert)))
+    for name, case in cases.items():
+        b.add_ca(name, case)
+    for name, job in {n: b.request(n) for n in how}.items():
+        b.done(job, name)
+    old = {n: b.current(n) for n in how}
+    for name, case in cases.items():
+        bend(case, how[name])
+    jobs = {n: b.inro.get("cert", "renew", n)["job"]["id"] for n in how}
+
+    def kept(name):
+        found = [v for v in b.inro.get("cert", "show", name)["versions"] if v["state"] == "refused"]
+        if len(found) != 1:
+            raise Failure(f"{len(found)} versions are kept as refused")
+        return found[0]
+
+    def check(name):
+        j = b.settled(jobs[name], 40)
+        v, words = kept(name), REFUSED.get(name, "allow_loss")
+        if j["state"] != "blocked" or words not in v["refused"]["message"]["en"] or not v["serial"] or v["has_key"]:
+            raise Failure(f"{j['state']}: {v}")
+        if v["refused"]["message"]["ja"] != j["error"]["message"]["ja"]:
+            raise Failure(f"the reasons differ: {v['refused']['message']} / {j['error']['message']}")
+        if b.current(name) != old[name]:
+            raise Failure("the certificate in service changed")
+        b.inro.cli("job", "retry", str(jobs[name]))
+        wait_for("asked again", lambda: cases[name].count("certificate") >= 3, 30)
+        b.settled(jobs[name], 40, "blocked")
+        if kept(name)["id"] != v["id"]:
+            raise Failure("asked again, the same one is kept twice")
+    together([(n, check, (n,)) for n in how])
+    b.inro.kill_all()
+    b.inro.start()
+
+    def revoked(name):
+        v = kept(name)
+        code, _, err = b.inro.cli("cert", "revoke", name, "--reason", "superseded", "--wait", "--version", str(v["id"]),
+                                  ok=False)
+        serials = [f"{x509.load_der_x509_certificate(d).serial_number:x}" for d in cases[name].revoked]
+        if code or serials != [v["serial"].lower().lstrip("0")]:
+            raise Failure(f"exit {code}: {err}; revoked at the CA: {serials}, kept: {v['serial']}")
+        now = b.inro.get("cert", "show", name)
+        state = {x["id"]: x["state"] for x in now["versions"]}[v["id"]]
+        if state != "revoked" or now["sha256"] != old[name] or now["health"] == "revoked":
+            raise Failure(f"{state}, certificate {now['health']}")
+    together([(n, revoked, (n,)) for n in REFUSED])
+    # what a person allows is accepted after all, and is no longer one to revoke
+    show = b.inro.get("cert", "show", "loss")
+    b.inro.api("PATCH", f"/certs/{show['id']}", {"policy": {"allow_loss": True}})
+    b.inro.cli("job", "retry", str(jobs["loss"]))
+    b.done(jobs["loss"], "loss")
+    states = [v["state"] for v in b.inro.get("cert", "show", "loss")["versions"]]
+    if "refused" in states or states.count("current") != 1 or b.current("loss") == old["loss"]:
+        raise Failure(f"after allowing it: {states}")
+
+
+TESTS = [broken_answers, slow_ones, untrusted, chains_and_revocation, refused_is_kept_and_revoked]

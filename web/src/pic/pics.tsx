@@ -88,7 +88,7 @@ export function ExpiryTimeline({ s }: { s: Summary }): JSX.Element {
 
 /** The life of a certificate: its versions over time, today, the planned renewal, deployments. */
 export function LifeLine({ c }: { c: CertDetail }): JSX.Element | null {
-  const vs = c.versions.filter((v) => v.not_before && v.not_after).slice(0, 6);
+  const vs = c.versions.filter((v) => v.not_before && v.not_after && !v.refused).slice(0, 6);
   if (vs.length === 0) return null;
   const ms = (s: string | null | undefined): number => new Date(s ?? 0).getTime();
   const now = Date.now();

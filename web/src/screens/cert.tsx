@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { call, download, get, type Audit, type CertDetail, type ChainItem, type Connector, type Endpoint, type Job, type Page, type Plan } from "../lib/api";
-import { date, dateTime, duration, relative, t, word } from "../lib/i18n";
+import { date, dateTime, duration, relative, stateText, t, word } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { canOperate, isAdmin } from "../lib/role";
 import { display } from "../lib/idn";
@@ -90,6 +90,9 @@ export function CertScreen({ id }: { id: string }): JSX.Element {
           )}
         </Panel>
       )}
+      {cert.versions.filter((v) => v.state === "refused").map((v) => (
+        <Refused key={v.id} v={v} revoke={isAdmin() && cert.ca ? () => setOpen("revoke") : undefined} />
+      ))}
       <Tabs of={tabs} now={tab} to={setTab} label={cert.name} />
       {tab === "overview" && <Overview c={cert} onBind={() => setOpen("bind")} changed={() => void c.reload()} start={start} />}
       {tab === "versions" && <Versions c={cert} start={start} />}
@@ -196,7 +199,7 @@ function CertActions({ c, start, open }: { c: CertDetail; start: (p: string, b?:
               {t("undo")}
             </button>
           )}
-          {isAdmin() && c.not_after && c.ca && <button onClick={() => open("revoke")}>{t("revoke")}</button>}
+          {isAdmin() && c.versions.some(revocable) && c.ca && <button onClick={() => open("revoke")}>{t("revoke")}</button>}
           <button
             class="danger-text"
             onClick={() =>
@@ -233,7 +236,7 @@ function Overview({ c, onBind, changed, start }: OverviewProps): JSX.Element {
   const chain = useGet<{ items: ChainItem[] }>(c.not_after ? `/certs/${c.id}/chain` : null, []);
   const ends = useGet<Page<Endpoint>>(`/endpoints?cert=${c.id}&limit=100`, ["endpoint"]);
   const [tagging, setTagging] = useState(false);
-  const current = c.versions.find((v) => v.state === "current") ?? c.versions.find((v) => v.state === "revoked");
+  const current = c.versions.find((v) => v.state === "current") ?? c.versions.find((v) => v.state === "revoked" && v.activated);
   return (
     <>
       {tagging && (
@@ -405,6 +408,28 @@ function Watched({ list, cert }: { list: Endpoint[]; cert: CertDetail }): JSX.El
   );
 }
 
+const revocable = (v: CertDetail["versions"][number]): boolean => !!v.not_after && v.state !== "revoked";
+
+/** What the CA sent and nobody ordered: never served, but out in the world until it is revoked. */
+function Refused({ v, revoke }: { v: CertDetail["versions"][number]; revoke?: () => void }): JSX.Element {
+  return (
+    <div class="note warn" role="status">
+      <p>
+        <b>{t("refused_version", v.id)}</b> {t("refused_what")}
+      </p>
+      {v.refused && <p>{faultText(v.refused)}</p>}
+      <p class="small">
+        {t("serial")}: <Code text={v.serial} short={24} />
+      </p>
+      {revoke && (
+        <div class="actions">
+          <button onClick={revoke}>{t("revoke")}</button>
+        </div>
+      )}
+    </div>
+  );
+}
+
 function Versions({ c, start }: { c: CertDetail; start: (p: string, b?: unknown) => Promise<void> }): JSX.Element {
   return (
     <Panel title={t("versions")} id="versions">
@@ -436,6 +461,7 @@ function Versions({ c, start }: { c: CertDetail; start: (p: string, b?: unknown)
                   <th scope="row">#{v.id}</th>
                   <td>
                     <State of={v.state} />
+                    {v.refused && <p class="bad-text small">{faultText(v.refused)}</p>}
                   </td>
                   <td>{dateTime(v.not_before)}</td>
                   <td>
@@ -525,13 +551,14 @@ export function Audits({ subject }: { subject: string }): JSX.Element {
 
 function Revoke({ c, close, start }: { c: CertDetail; close: () => void; start: (p: string, b?: unknown) => Promise<void> }): JSX.Element {
   const [reason, setReason] = useState("superseded");
-  const live = c.versions.filter((v) => v.not_after && v.state !== "revoked");
+  const live = c.versions.filter(revocable);
   const current = c.versions.find((v) => v.state === "current");
-  const [version, setVersion] = useState(String(current?.id ?? live[0]?.id ?? ""));
+  const first = c.versions.find((v) => v.state === "refused") ?? current ?? live[0];
+  const [version, setVersion] = useState(String(first?.id ?? ""));
   const inUse = String(current?.id) === version;
   return (
     <Dialog title={t("revoke_title", c.name)} onClose={close}>
-      <Select label={t("version")} value={version} of={live.map((v) => [String(v.id), `#${v.id} ${date(v.not_after)}`])} onValue={setVersion} />
+      <Select label={t("version")} value={version} of={live.map((v) => [String(v.id), `#${v.id} ${date(v.not_after)} ${stateText(v.state).text}`])} onValue={setVersion} />
       <Select
         label={t("revoke_reason")}
         value={reason}

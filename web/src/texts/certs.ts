@@ -117,6 +117,8 @@ export const certs = {
   format: ["Format", "形式"],
   format_pem: ["PEM (with chain)", "PEM（チェーン付き）"],
   format_der: ["DER (certificate only)", "DER（証明書のみ）"],
+  refused_version: ["Version #{0} is not what was ordered.", "バージョン #{0} は申請した内容と異なります。"],
+  refused_what: ["The CA issued it, but it was not accepted and is never deployed. If it should not exist, revoke it.", "認証局が発行しましたが、受け入れていないため適用されません。不要な証明書であれば失効させてください。"],
   revoke: ["Revoke", "失効"],
   revoke_title: ["Revoke {0}", "{0} の失効"],
   revoke_reason: ["Reason", "理由"],

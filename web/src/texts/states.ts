@@ -26,6 +26,7 @@ export const states: Record<string, readonly [string, string, string]> = {
   current: ["✓", "in service", "使用中"],
   staging: ["…", "ready to deploy", "適用待ち"],
   archived: ["·", "replaced", "旧版"],
+  refused: ["✕", "not accepted", "受入拒否"],
   keyed: ["…", "key made", "鍵作成済み"],
   ok: ["✓", "in order", "正常"],
   untrusted: ["!", "untrusted", "信頼不可"],
