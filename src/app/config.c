@@ -380,6 +380,11 @@ enum rc config_argv(const struct config *c, struct arena *a, const char *const *
     return RC_OK;
 }
 
+bool config_on_server(const struct config *c)
+{
+    return str_starts(str_from(c->database), "postgresql:");
+}
+
 const char *config_path(const struct config *c, struct arena *a, const char *name)
 {
     return arena_printf(a, "%s/%s", c->data, name);

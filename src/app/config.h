@@ -39,4 +39,7 @@ void config_help(const char *lang, struct buf *out);
 /* "ja" or "en": --lang, else LC_ALL, LC_MESSAGES, LANG. */
 const char *config_lang(int argc, char *const argv[]);
 
+/* The store is on a PostgreSQL server, not a file. */
+bool config_on_server(const struct config *c);
+
 #endif

@@ -1,6 +1,7 @@
 /*
  * The decision and the moving of files. Invariants: before restore.ready exists nothing of the data
- * directory is touched; from then on every step can be repeated; what was there is kept.
+ * directory or of a PostgreSQL store is touched; from then on every step can be repeated; what was
+ * there is kept.
  */
 #include "app/restore.h"
 
@@ -54,6 +55,44 @@ static bool sub_exists(struct place *p, const char *name)
     return path && access(path, F_OK) == 0;
 }
 
+/* The former content of a PostgreSQL store, in the form backups have; none when it is empty. */
+static enum rc keep_store(struct place *p, struct store *s, struct err *err)
+{
+    const char *to = join(p->a, p->previous, "inro.db");
+    const char *part = join(p->a, p->previous, "inro.db.part");
+    int64_t found = 0, ours = 0;
+    if (!to || !part)
+        return NOMEM(err);
+    TRY(store_version(s, &found, &ours, err));
+    if (found == 0 || access(to, F_OK) == 0)
+        return RC_OK;
+    (void)unlink(part); /* of an attempt that was cut short */
+    TRY(store_snapshot(s, part, err));
+    return move(part, to, err);
+}
+
+static enum rc load_store(struct place *p, struct store *s, const char *from, struct err *err)
+{
+    const char *mark = strrchr(p->previous, '/') + 1; /* its time: one restore, loaded once */
+    bool done = false;
+    TRY(store_loaded(s, mark, &done, err));
+    if (done)
+        return RC_OK;
+    TRY(keep_store(p, s, err));
+    return store_load(s, from, mark, err);
+}
+
+/* One transaction instead of one rename. */
+static enum rc take_store(struct place *p, const char *from, struct err *err)
+{
+    struct store *s = NULL;
+    TRY(store_open(p->c->database, &s, err));
+    enum rc rc = load_store(p, s, from, err);
+    store_close(s);
+    TRY(rc);
+    return unlink(from) == 0 ? RC_OK : file_fail(err, from, errno);
+}
+
 static enum rc take_new(struct place *p, const char *name, struct err *err)
 {
     const char *from = join(p->a, p->ready, name), *to = join(p->a, p->c->data, name);
@@ -64,6 +103,8 @@ static enum rc take_new(struct place *p, const char *name, struct err *err)
     /* this machine's own configuration goes on to hold */
     if (strcmp(name, "inro.conf") == 0 && access(to, F_OK) == 0)
         return unlink(from) == 0 ? RC_OK : file_fail(err, from, errno);
+    if (strcmp(name, "inro.db") == 0 && config_on_server(p->c))
+        return take_store(p, from, err);
     if (strcmp(name, "inro.db") == 0) { /* the old one's journal belongs to the old one */
         TRY(keep_old(p, "inro.db-wal", err));
         TRY(keep_old(p, "inro.db-shm", err));
@@ -175,6 +216,37 @@ static enum rc unpack(struct restore *r, struct err *err)
     return dir_sync(r->staging, err);
 }
 
+static bool names_other_store(const struct restore *r, struct str line)
+{
+    struct str name, value = str_trim(line);
+    return str_split(&value, '=', &name) && str_eqs(str_trim(name), "database") &&
+           !str_eqs(str_trim(value), r->config.database);
+}
+
+/* The configuration of the original may name its own store: not the one that is restored into. */
+static enum rc own_store_only(struct restore *r, struct err *err)
+{
+    AUTO(buf) struct buf text = BUF((size_t)1 << 20), out = BUF((size_t)2 << 20);
+    const char *path = join(r->a, r->staging, "inro.conf");
+    struct str rest, line;
+    bool other = false;
+    if (!path)
+        return NOMEM(err);
+    if (access(path, F_OK) != 0)
+        return RC_OK;
+    TRY(file_read(path, &text, err));
+    for (rest = buf_str(&text); str_split(&rest, '\n', &line);) {
+        bool drop = names_other_store(r, line);
+        buf_adds(&out, drop ? "# (of the original) " : "");
+        buf_addstr(&out, line);
+        if (rest.p)
+            buf_addc(&out, '\n');
+        other = other || drop;
+    }
+    TRY(buf_ok(&out, err));
+    return other ? file_write_atomic(path, buf_str(&out), 0600, (uid_t)-1, (gid_t)-1, err) : RC_OK;
+}
+
 /* One rename: from here on the restore is finished, by us or by whoever comes next. */
 static enum rc decide(struct restore *r, struct err *err)
 {
@@ -206,10 +278,11 @@ static enum rc restore_all(struct restore *r, struct err *err)
 {
     const char *usual = arena_printf(r->a, "sqlite:%s/inro.db", r->config.data);
     AUTO(fd) int lock = -1;
-    CHECK(usual && strcmp(usual, r->config.database) == 0, err, RC_UNSUPPORTED, BLAME_INPUT,
+    CHECK(config_on_server(&r->config) || (usual && strcmp(usual, r->config.database) == 0), err,
+          RC_UNSUPPORTED, BLAME_INPUT,
           MSG("restore.database", "a restore needs the store at DATA/inro.db, not {0}",
               "復元はデータディレクトリ内の inro.db が対象です（{0} は対象外）"),
-          str_starts(str_from(r->config.database), "sqlite:") ? r->config.database : "postgresql");
+          r->config.database);
     TRY(open_backup(r, err));
     TRY(restore_newer(r, err));
     TRY(read_passphrase(r, &r->passphrase, err));
@@ -222,6 +295,8 @@ static enum rc restore_all(struct restore *r, struct err *err)
         rc = restore_judge(r, err);
     if (rc == RC_OK && !r->check)
         rc = restore_prepare(r, err);
+    if (rc == RC_OK && !r->check)
+        rc = own_store_only(r, err);
     if (rc == RC_OK && !r->check)
         rc = decide(r, err);
     if (rc != RC_OK || r->check) {

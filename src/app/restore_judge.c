@@ -43,32 +43,45 @@ static enum rc read_now(struct restore *r, struct db *db, struct err *err)
     return db_id_floors(db, r->a, &r->floors, err);
 }
 
-/* A store that is damaged is what people restore for: it is replaced, and kept. */
-enum rc restore_look(struct restore *r, struct err *err)
+static enum rc look(struct restore *r, bool *ret_empty, struct err *err)
 {
     struct store *s = NULL;
     AUTO(db) struct db *db = NULL;
+    int64_t found = 0, ours = 0;
+    TRY(store_open(r->config.database, &s, err));
+    enum rc rc = store_version(s, &found, &ours, err);
+    *ret_empty = rc == RC_OK && found == 0;
+    if (rc == RC_OK && found > 0)
+        rc = store_read(s, &db, err);
+    if (rc == RC_OK && found > 0)
+        rc = read_now(r, db, err);
+    db_rollback(&db);
+    store_close(s);
+    return rc;
+}
+
+/* A file that is damaged is what people restore for: it is replaced, and kept. What a server has
+ * and cannot be read could not be kept: that needs another, empty database. */
+enum rc restore_look(struct restore *r, struct err *err)
+{
     struct err why;
+    bool server = config_on_server(&r->config), empty = false;
     const char *path = arena_printf(r->a, "%s/inro.db", r->config.data);
     if (!path)
         return NOMEM(err);
-    if (access(path, F_OK) != 0)
+    if (!server && access(path, F_OK) != 0)
         return RC_OK;
-    enum rc rc = store_open(r->config.database, &s, &why);
-    if (rc == RC_OK)
-        rc = store_read(s, &db, &why);
-    if (rc == RC_OK)
-        rc = read_now(r, db, &why);
-    db_rollback(&db);
-    store_close(s);
-    r->have_now = rc == RC_OK;
+    enum rc rc = look(r, &empty, server ? err : &why);
+    if (server)
+        TRY(rc);
+    r->have_now = rc == RC_OK && !empty;
     CHECK(!r->have_now || !r->now_installation || strcmp(r->now_installation, r->installation) == 0,
           err, RC_CONFLICT, BLAME_INPUT,
           MSG("restore.foreign",
               "the backup is of installation {0}, but {1} belongs to installation {2}; restore it "
-              "into an empty directory. Nothing was changed",
-              "バックアップは環境 {0} のものですが、{1} は環境 {2} のものです。空のディレクトリに"
-              "復元してください。何も変更していません"),
+              "into an empty directory or database. Nothing was changed",
+              "バックアップは環境 {0} のものですが、{1} は環境 {2} のものです。空のディレクトリ"
+              "またはデータベースに復元してください。何も変更していません"),
           r->installation, r->config.data, r->now_installation);
     return RC_OK;
 }

@@ -38,11 +38,17 @@ struct upgrade {
     char *const *argv;
 };
 
-/* ---- the copies beside the database: inro.db.backup-v<from>-<time> ---- */
+/* ---- the copies: inro.db.backup-v<from>-<time>, beside the database or in the data directory ----
+ */
 
 static const char *sqlite_path(const struct config *c)
 {
     return strncmp(c->database, "sqlite:", 7) == 0 ? c->database + 7 : NULL;
+}
+
+static const char *copy_prefix(struct upgrade *u)
+{
+    return config_on_server(u->c) ? config_path(u->c, u->a, "inro.db") : sqlite_path(u->c);
 }
 
 struct copies {
@@ -51,7 +57,7 @@ struct copies {
 
 static bool copies_of(struct upgrade *u, const char *infix, struct copies *ret)
 {
-    const char *db = sqlite_path(u->c), *slash = db ? strrchr(db, '/') : NULL;
+    const char *db = copy_prefix(u), *slash = db ? strrchr(db, '/') : NULL;
     if (!slash)
         return false;
     ret->dir = arena_str(u->a, (struct str){db, (size_t)(slash - db)});
@@ -129,19 +135,23 @@ static struct json *read_marker(const struct upgrade *u)
 
 /* ---- going back ---- */
 
-static enum rc put_back(struct upgrade *u, struct err *err)
+static enum rc load_back(struct upgrade *u, const char *copy, struct err *err)
+{
+    struct store *s = NULL;
+    TRY(store_open(u->c->database, &s, err));
+    enum rc rc = store_load(s, copy, NULL, err);
+    store_close(s);
+    return rc;
+}
+
+static enum rc file_back(struct upgrade *u, const char *copy, struct err *err)
 {
     const char *db = sqlite_path(u->c);
-    const char *infix = arena_printf(u->a, "%lld-", (long long)u->from);
-    struct copies c;
-    size_t n = 0;
-    const char *copy = infix && copies_of(u, infix, &c) ? find_copy(u, &c, true, &n) : NULL;
-    const char *tmp = db ? arena_printf(u->a, "%s.rollback", db) : NULL;
+    const char *tmp = arena_printf(u->a, "%s.rollback", db);
     AUTO(buf) struct buf out = BUF(4096);
     struct proc_result r;
-    CHECK(copy && tmp, err, RC_NOT_FOUND, BLAME_US,
-          MSG("upgrade.no_copy", "the copy made before the upgrade is not there",
-              "更新前のデータベースの複製が見つかりません"));
+    if (!tmp)
+        return NOMEM(err);
     const char *const argv[] = {"cp", "--", copy, tmp, NULL};
     const char *const sync[] = {"sync", "--", tmp, NULL};
     TRY(proc_run(argv, NULL, CHECK_LIMIT, NULL, &out, &r, err));
@@ -156,6 +166,18 @@ static enum rc put_back(struct upgrade *u, struct err *err)
             return file_fail(err, path, errno);
     }
     return rename(tmp, db) == 0 ? RC_OK : file_fail(err, db, errno);
+}
+
+static enum rc put_back(struct upgrade *u, struct err *err)
+{
+    const char *infix = arena_printf(u->a, "%lld-", (long long)u->from);
+    struct copies c;
+    size_t n = 0;
+    const char *copy = infix && copies_of(u, infix, &c) ? find_copy(u, &c, true, &n) : NULL;
+    CHECK(copy, err, RC_NOT_FOUND, BLAME_US,
+          MSG("upgrade.no_copy", "the copy made before the upgrade is not there",
+              "更新前のデータベースの複製が見つかりません"));
+    return config_on_server(u->c) ? load_back(u, copy, err) : file_back(u, copy, err);
 }
 
 static const char *previous_binary(struct arena *a)
@@ -260,7 +282,11 @@ static enum rc self_check(struct upgrade *u, struct err *err)
 static enum rc migrate(struct upgrade *u, struct err *err)
 {
     struct store *s = NULL;
+    const char *copies = copy_prefix(u);
+    if (!copies)
+        return NOMEM(err);
     TRY(store_open(u->c->database, &s, err));
+    store_copies(s, copies);
     enum rc rc = store_migrate(s, NULL, NULL, err);
     store_close(s);
     return rc;

@@ -111,9 +111,10 @@ static void sweep(const char *dir, struct arena *a)
     DIR *d = opendir(dir);
     struct dirent *e;
     while (d && (e = readdir(d))) {
-        const char *path = str_ends(str_from(e->d_name), ".part")
-                               ? arena_printf(a, "%s/%s", dir, e->d_name)
-                               : NULL;
+        struct str name = str_from(e->d_name);
+        bool left =
+            str_ends(name, ".part") || str_ends(name, ".part-wal") || str_ends(name, ".part-shm");
+        const char *path = left ? arena_printf(a, "%s/%s", dir, e->d_name) : NULL;
         if (path)
             (void)unlink(path);
     }

@@ -42,7 +42,7 @@ MUST enum rc db_store_tally(struct db *db, struct arena *a, struct store_tally *
 MUST enum rc db_certs_changed(struct db *db, int64_t last_version, int limit, struct arena *a,
                               struct names *ret, int64_t *ret_count, struct err *err);
 
-/* ---- a restored state (SQLite) ---- */
+/* ---- a restored state ---- */
 struct id_floor {
     const char *table;
     int64_t last; /* the last id given out */
@@ -50,8 +50,8 @@ struct id_floor {
 LIST_OF(id_floor);
 MUST enum rc db_id_floors(struct db *db, struct arena *a, struct id_floor_list *ret,
                           struct err *err);
-/* The next id of each table is above floor->last; tables that are not named, and all of them when
- * floors is NULL, leave `gap` ids out. */
+/* SQLite only. The next id of each table is above floor->last; tables that are not named, and all
+ * of them when floors is NULL, leave `gap` ids out. */
 MUST enum rc db_ids_raise(struct db *db, const struct id_floor_list *floors, int64_t gap,
                           struct err *err);
 /* Nobody is signed in and nothing runs: sessions removed, leases of jobs given back. Roll-outs and

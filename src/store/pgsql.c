@@ -41,6 +41,12 @@ static const struct dialect dialect[] = {
      " AND k.ordinal_position = 1 AND k.table_schema = current_schema())"
      " FROM information_schema.columns c WHERE c.table_schema = current_schema()"
      " AND c.data_type = 'text' ORDER BY 1, 2"},
+    {"id_floors", "SELECT CAST(c.relname AS TEXT), coalesce(pg_sequence_last_value(CAST("
+                  "pg_get_serial_sequence(CAST(c.relname AS TEXT), 'id') AS regclass)), 0)"
+                  " FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace"
+                  " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'id'"
+                  " AND a.attidentity <> '' WHERE s.nspname = current_schema()"},
+    {"id_set", "SELECT setval(CAST(pg_get_serial_sequence(?1, 'id') AS regclass), ?2)"},
     {NULL, NULL}};
 
 struct state_row {
@@ -331,20 +337,17 @@ static enum rc pg_script(struct conn *c, const char *sql, struct err *err)
     return pg_exec(c, buf_cstr(&b), err);
 }
 
-/* A server's backups are its administrator's; a migration there is one transaction. */
-static enum rc pg_backup(void *engine, int version, struct buf *path, struct err *err)
+/* In pieces by a cursor; one at a time in a transaction. */
+static enum rc pg_scan(struct conn *c, const char *sql, row_fn fn, void *ctx, struct err *err)
 {
-    (void)engine, (void)version, (void)path, (void)err;
-    return RC_OK;
-}
-
-static enum rc pg_snapshot(void *engine, const char *path, struct err *err)
-{
-    (void)engine, (void)path;
-    return FAIL(err, RC_UNSUPPORTED, BLAME_INPUT,
-                MSG("store.pg_snapshot",
-                    "a PostgreSQL store is backed up with pg_dump; keep master.key with it",
-                    "PostgreSQL のバックアップは pg_dump で行い、master.key も保管してください"));
+    AUTO(buf) struct buf declare = BUF(65536);
+    int64_t n = 1;
+    buf_addf(&declare, "DECLARE inro_scan NO SCROLL CURSOR FOR %s", sql);
+    TRY(buf_ok(&declare, err));
+    TRY(pg_exec(c, buf_cstr(&declare), err));
+    while (n > 0)
+        TRY(pg_query(c, "FETCH 1000 FROM inro_scan", NULL, 0, fn, ctx, &n, err));
+    return pg_exec(c, "CLOSE inro_scan", err);
 }
 
 static enum rc pg_check(void *engine, struct err *err)
@@ -367,7 +370,6 @@ const struct driver driver_pgsql = {
     .script = pg_script,
     .prepare = pg_prepare,
     .query = pg_query,
-    .backup = pg_backup,
-    .snapshot = pg_snapshot,
+    .scan = pg_scan,
     .check = pg_check,
 };

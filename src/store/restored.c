@@ -112,7 +112,7 @@ enum rc db_id_floors(struct db *db, struct arena *a, struct id_floor_list *ret, 
     o.v = arena_array(a, o.max, sizeof *o.v);
     if (!o.v)
         return NOMEM(err);
-    TRY(db_query(db, "SELECT name, seq FROM sqlite_sequence", NULL, 0, take_floor, &o, NULL, err));
+    TRY(db_query(db, "{id_floors}", NULL, 0, take_floor, &o, NULL, err));
     ret->v = o.v;
     ret->n = o.n;
     return RC_OK;

@@ -65,6 +65,7 @@ static const struct dialect dialect[] = {
      "SELECT m.name, p.name, (SELECT k.name FROM pragma_table_info(m.name) k WHERE k.pk = 1)"
      " FROM sqlite_schema m, pragma_table_info(m.name) p WHERE m.type = 'table'"
      " AND p.type = 'TEXT' ORDER BY 1, 2"},
+    {"id_floors", "SELECT name, seq FROM sqlite_sequence"},
     {NULL, NULL}};
 
 /* The newest of what lies beside the database as a copy of it. */
@@ -572,26 +573,17 @@ static enum rc sq_snapshot(void *engine, const char *path, struct err *err)
     return rc;
 }
 
-/* Beside the database: NAME.backup-v<version>-<time>. Durable before the migration starts. */
-static enum rc sq_backup(void *engine, int version, struct buf *path, struct err *err)
+/* Beside the database. */
+static const char *sq_copies(void *engine)
 {
-    struct sqlite *s = engine;
-    char stamp[32];
-    time_rfc3339(clock_now(clock_real()), stamp);
-    buf_addf(path, "%s.backup-v%d-%s", s->path, version, stamp);
-    AUTO(buf) struct buf part = BUF(PATH_MAX);
-    buf_addf(&part, "%s.backup.part", s->path);
-    TRY(buf_ok(path, err));
-    TRY(buf_ok(&part, err));
-    (void)unlink(buf_cstr(&part)); /* of one that was cut short */
-    enum rc rc = sq_snapshot(engine, buf_cstr(&part), err);
-    if (rc == RC_OK && rename(buf_cstr(&part), buf_cstr(path)) != 0)
-        rc = file_fail(err, buf_cstr(path), errno);
-    if (rc != RC_OK)
-        return WHILE(err, rc,
-                     MSG("store.backing_up", "copying the database before the migration",
-                         "移行前のデータベースの複製中"));
-    return RC_OK;
+    const struct sqlite *s = engine;
+    return s->path;
+}
+
+static enum rc sq_scan(struct conn *c, const char *sql, row_fn fn, void *ctx, struct err *err)
+{
+    int64_t n = 0;
+    return sq_query(c, sql, NULL, 0, fn, ctx, &n, err);
 }
 
 static int check_row(void *ctx, int n, char **cols, char **names)
@@ -631,7 +623,8 @@ const struct driver driver_sqlite = {
     .script = sq_script,
     .prepare = sq_prepare,
     .query = sq_query,
-    .backup = sq_backup,
+    .scan = sq_scan,
+    .copies = sq_copies,
     .snapshot = sq_snapshot,
     .check = sq_check,
 };

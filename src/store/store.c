@@ -5,15 +5,13 @@
  */
 #include "store/store_priv.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
-
-struct store {
-    const struct driver *drv;
-    void *engine;
-    struct buf copy; /* path of the copy before the last migration */
-};
+#include "base/os/file.h"
 
 enum rc store_open(const char *url, struct store **ret, struct err *err)
 {
@@ -52,7 +50,12 @@ const char *store_migration_copy(const struct store *s)
 
 enum rc store_snapshot(struct store *s, const char *path, struct err *err)
 {
-    return s->drv->snapshot(s->engine, path, err);
+    return s->drv->snapshot ? s->drv->snapshot(s->engine, path, err) : copy_out(s, path, err);
+}
+
+void store_copies(struct store *s, const char *prefix)
+{
+    s->copies = prefix;
 }
 
 static enum rc start(struct store *s, bool write, struct db **ret, struct err *err)
@@ -233,14 +236,47 @@ static enum rc version_get(struct db *db, int64_t *ret, struct err *err)
     return RC_OK;
 }
 
+enum rc store_version_in(struct db *db, int64_t *ret, struct err *err)
+{
+    return version_get(db, ret, err);
+}
+
+#define META_TABLE "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);"
+
+enum rc schema_make(struct db *db, int64_t version, struct err *err)
+{
+    TRY(db->s->drv->script(db->c, META_TABLE, err));
+    for (size_t i = 0; i < store_migration_count && store_migrations[i].version <= version; i++)
+        TRY(db->s->drv->script(db->c, store_migrations[i].sql, err));
+    return RC_OK;
+}
+
+enum rc schema_tables(struct arena *a, struct names *ret, struct err *err)
+{
+    static const char create[] = "CREATE TABLE ";
+    enum { MOST = 256 };
+    const char **v = arena_array(a, MOST, sizeof *v);
+    size_t n = 0;
+    if (!v)
+        return NOMEM(err);
+    v[n++] = "meta";
+    for (size_t i = 0; i < store_migration_count; i++)
+        for (const char *p = store_migrations[i].sql; (p = strstr(p, create)) && n < MOST; n++) {
+            p += sizeof create - 1;
+            v[n] = arena_str(a, (struct str){p, strcspn(p, " (")});
+            if (!v[n])
+                return NOMEM(err);
+        }
+    *ret = (struct names){v, n};
+    return RC_OK;
+}
+
 /* Makes the meta table if this is a new database, and reads the version. */
 static enum rc version_first(struct store *s, int64_t *ret, struct err *err)
 {
     AUTO(db) struct db *db = NULL;
     TRY(store_begin(s, &db, err));
-    TRY(db->s->drv->script(
-        db->c, "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);",
-        err));
+    TRY(db->s->drv->script(db->c, META_TABLE, err));
     TRY(version_get(db, ret, err));
     db->kind = STMT_WRITE;
     return db_commit(&db, err);
@@ -301,6 +337,30 @@ enum rc store_version(struct store *s, int64_t *ret_found, int64_t *ret_ours, st
     return RC_OK;
 }
 
+/* PREFIX.backup-v<version>-<time>, durable before the migration starts. */
+static enum rc copy_before(struct store *s, int64_t version, struct err *err)
+{
+    const char *prefix = s->drv->copies ? s->drv->copies(s->engine) : s->copies;
+    AUTO(buf) struct buf part = BUF(8192);
+    char stamp[32];
+    if (!prefix)
+        return RC_OK;
+    time_rfc3339(clock_now(clock_real()), stamp);
+    buf_addf(&s->copy, "%s.backup-v%lld-%s", prefix, (long long)version, stamp);
+    buf_addf(&part, "%s.backup.part", prefix);
+    TRY(buf_ok(&s->copy, err));
+    TRY(buf_ok(&part, err));
+    (void)unlink(buf_cstr(&part)); /* of one that was cut short */
+    enum rc rc = store_snapshot(s, buf_cstr(&part), err);
+    if (rc == RC_OK && rename(buf_cstr(&part), buf_cstr(&s->copy)) != 0)
+        rc = file_fail(err, buf_cstr(&s->copy), errno);
+    if (rc != RC_OK)
+        return WHILE(err, rc,
+                     MSG("store.backing_up", "copying the database before the migration",
+                         "移行前のデータベースの複製中"));
+    return RC_OK;
+}
+
 enum rc store_migrate_with(struct store *s, const struct migration *m, size_t n, int *ret_from,
                            int *ret_to, struct err *err)
 {
@@ -316,7 +376,7 @@ enum rc store_migrate_with(struct store *s, const struct migration *m, size_t n,
           NUM(from), NUM(to));
     buf_clear(&s->copy);
     if (from > 0 && from < to)
-        TRY(s->drv->backup(s->engine, (int)from, &s->copy, err));
+        TRY(copy_before(s, from, err));
     if (from < to)
         TRY(migrate_all(s, m, n, err));
     if (ret_from)

@@ -24,17 +24,26 @@ struct db; /* an open transaction */
 /* url: "sqlite:/path/inro.db" or "postgresql://...". Does not migrate. */
 MUST enum rc store_open(const char *url, struct store **ret, struct err *err);
 void store_close(struct store *s);
-/* Brings the schema to this program's version: backup copy first (SQLite: VACUUM INTO beside the
- * file), then forward only. A newer schema is refused. ret_from/ret_to may be NULL. */
+/* Brings the schema to this program's version: a copy first (store_snapshot(), named
+ * PREFIX.backup-v<version>-<time>), then forward only. A newer schema is refused. ret_from/ret_to
+ * may be NULL. */
 MUST enum rc store_migrate(struct store *s, int *ret_from, int *ret_to, struct err *err);
 /* Where the copy of the last store_migrate() is; NULL when none was made. */
 const char *store_migration_copy(const struct store *s);
 int64_t store_schema_version(void); /* this program's */
 /* The schema version found and the one this program has; 0 = no schema yet. Changes nothing. */
 MUST enum rc store_version(struct store *s, int64_t *ret_found, int64_t *ret_ours, struct err *err);
-/* A complete, consistent copy while others read and write: a new file, 0600, synced. SQLite only:
- * RC_UNSUPPORTED on PostgreSQL, whose administrator uses pg_dump. */
+/* Where those copies go when the store is no file itself (PostgreSQL): a prefix of paths; without
+ * it none is made. Borrowed. An SQLite store's are beside it. */
+void store_copies(struct store *s, const char *prefix);
+/* A complete, consistent copy while others read and write: a new file, 0600, synced. It is an
+ * SQLite store, whatever engine this one is on. */
 MUST enum rc store_snapshot(struct store *s, const char *path, struct err *err);
+/* Everything in the store is replaced by what such a file holds, in one transaction. With a mark it
+ * is done once: called again with the same one it does nothing. For PostgreSQL; an SQLite store is
+ * replaced by the file itself. */
+MUST enum rc store_load(struct store *s, const char *path, const char *mark, struct err *err);
+MUST enum rc store_loaded(struct store *s, const char *mark, bool *ret, struct err *err);
 MUST enum rc store_check(struct store *s, struct err *err); /* integrity; RC_CORRUPT */
 MUST enum rc store_begin(struct store *s, struct db **ret, struct err *err);
 MUST enum rc store_read(struct store *s, struct db **ret, struct err *err);

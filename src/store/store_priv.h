@@ -63,12 +63,20 @@ extern const size_t store_migration_count;
 MUST enum rc store_migrate_with(struct store *s, const struct migration *m, size_t n, int *ret_from,
                                 int *ret_to, struct err *err);
 
+/* copy.c: store_snapshot() for engines that have none of their own. */
+MUST enum rc copy_out(struct store *s, const char *path, struct err *err);
+/* An empty schema of that version, where none is. */
+MUST enum rc schema_make(struct db *db, int64_t version, struct err *err);
+/* The names of all tables of all versions. */
+MUST enum rc schema_tables(struct arena *a, struct names *ret, struct err *err);
+MUST enum rc store_version_in(struct db *db, int64_t *ret, struct err *err);
+
 /* Called for each row; cols are valid during the call. */
 typedef enum rc (*row_fn)(void *ctx, const struct val *cols, size_t n, struct err *err);
 
 struct conn; /* the driver's */
 
-/* All slots are mandatory. */
+/* All slots are mandatory, but for `snapshot` and `copies`: without them store/copy.c does it. */
 struct driver {
     const char *scheme; /* "sqlite:" */
     enum rc (*open)(const char *rest, void **ret, struct err *err);
@@ -87,13 +95,22 @@ struct driver {
     /* A text of the store room itself, without a name: {tokens} and ?n as in statements. */
     enum rc (*query)(struct conn *c, const char *sql, const struct val *args, size_t n, row_fn fn,
                      void *ctx, int64_t *ret_n, struct err *err);
-    /* A copy of its own before a migration from `version`; where it is goes into path, which stays
-     * empty when the engine's administrator keeps the copies. */
-    enum rc (*backup)(void *engine, int version, struct buf *path, struct err *err);
+    /* All rows of a SELECT of the store room itself, never many of them in memory. */
+    enum rc (*scan)(struct conn *c, const char *sql, row_fn fn, void *ctx, struct err *err);
+    /* Where copies before a migration go, as the start of their names; NULL: as store_copies()
+     * says. */
+    const char *(*copies)(void *engine);
     enum rc (*snapshot)(void *engine, const char *path, struct err *err); /* see store.h */
     enum rc (*check)(void *engine, struct err *err);
 };
 extern const struct driver driver_sqlite, driver_pgsql;
+
+struct store {
+    const struct driver *drv;
+    void *engine;
+    const char *copies; /* store_copies() */
+    struct buf copy;    /* path of the copy before the last migration */
+};
 
 struct db {
     struct store *s;
