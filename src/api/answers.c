@@ -83,9 +83,8 @@ static const struct component components[] = {
      {"Work that goes on by itself", "ジョブ"}},
     {"JobStarted", "job:Job", {"The job that does it", "開始したジョブ"}},
     {"Binding",
-     "id:int cert:int cert_name:str? target:str? target_id:int place:object? seq:int version:int? "
-     "state:str "
-     "error:Fault? created:time updated:time revision:int",
+     "id:int cert:int cert_name:str? target:str? target_id:int place:object? seq:int "
+     "version:int? state:str error:Fault? created:time updated:time revision:int",
      {"A certificate bound to a place at a target", "適用設定"}},
     {"Deployment",
      "id:int cert:int cert_name:str? version:int previous:int job:int "
@@ -104,7 +103,8 @@ static const struct component components[] = {
      "what:Message object:str? before:str? after:str?",
      {"One change of a plan", "計画の変更点"}},
     {"Notice",
-     "id:int event:str subject:str? subject_name:str? data:any created:time",
+     "id:int event:str subject:str? subject_name:str? group:str? group_id:int? data:any "
+     "created:time",
      {"What people were told", "通知"}},
     {"Delivery",
      "id:int notice:int event:str? subject:str? subject_name:str? notifier:int lang:str? "
@@ -229,8 +229,8 @@ static const struct component components[] = {
      {"Where the audit log is forwarded", "監査ログの転送"}},
     {"LogLevels", "levels:texts", {"Log levels by room", "ログレベル"}},
     {"Audit",
-     "id:int at:time actor:str? origin:str? action:str subject:str? detail:any result:str "
-     "hash:str",
+     "id:int at:time actor:str? origin:str? action:str subject:str? subject_name:str? detail:any "
+     "result:str hash:str",
      {"A record of the audit log", "監査ログの記録"}},
     {"AuditProof", "whole:bool records:int", {"The audit log is whole", "監査ログの検証結果"}},
     /* ---- licence ---- */

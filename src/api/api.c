@@ -212,9 +212,8 @@ static enum rc permit(const struct request *r, struct err *err)
     CHECK(need == PERM_SESSION || !r->user.must_change || r->token.id, err, RC_DENIED, BLAME_INPUT,
           MSG("api.must_change", "change your password first", "先にパスワードを変更してください"));
     CHECK(role_allows(r->role, need), err, RC_DENIED, BLAME_INPUT,
-          MSG("api.denied", "your role ({0}) does not allow this; ask an administrator",
-              "権限（{0}）が不足しています。管理者に依頼してください"),
-          r->role);
+          MSG("api.denied", "your role does not allow this; ask an administrator",
+              "この操作を行う権限がありません。管理者に依頼してください"));
     return permit_person(r, err);
 }
 

@@ -17,9 +17,9 @@ enum { EXPORT_PAGE = 500, EXPORT_BYTES = 16 << 20, MAC_HEX = 64 };
 
 #define KEY_PLACE "audit/key"
 
+/* The members of a record; the caller begins and ends the object. */
 static void view_audit(struct json_writer *w, const struct audit *a, bool chain)
 {
-    jw_object(w);
     jw_ki64(w, "id", a->id);
     jw_ktime(w, "at", a->at);
     jw_kstr(w, "actor", a->actor);
@@ -31,7 +31,6 @@ static void view_audit(struct json_writer *w, const struct audit *a, bool chain)
     if (chain)
         jw_kstr(w, "prev_hash", a->prev_hash);
     jw_kstr(w, "hash", a->hash);
-    jw_end_object(w);
 }
 
 static enum rc run_list(struct request *r, struct err *err)
@@ -48,8 +47,12 @@ static enum rc run_list(struct request *r, struct err *err)
     jw_object(&r->w);
     jw_key(&r->w, "items");
     jw_array(&r->w);
-    for (size_t i = 0; i < list.n; i++)
+    for (size_t i = 0; i < list.n; i++) {
+        jw_object(&r->w);
         view_audit(&r->w, &list.v[i], false);
+        view_subject_name(r, list.v[i].subject);
+        jw_end_object(&r->w);
+    }
     view_page_end(&r->w, list.n == (size_t)limit ? list.v[list.n - 1].id : 0);
     return RC_OK;
 }
@@ -128,7 +131,9 @@ static enum rc export_page(struct request *r, struct export *x, bool *ret_more, 
             csv_row(&r->out, rec);
         } else {
             struct json_writer w = JSON_WRITER(&r->out);
+            jw_object(&w);
             view_audit(&w, rec, true);
+            jw_end_object(&w);
             buf_addc(&r->out, '\n');
         }
         x->full = r->out.len > EXPORT_BYTES;

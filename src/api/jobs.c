@@ -164,8 +164,7 @@ static void view_delivery(struct request *r, const struct delivery *d, const str
 static enum rc run_deliveries(struct request *r, struct err *err)
 {
     struct delivery_list list;
-    int64_t before, limit, last = 0;
-    bool notices = r->route->arg != NULL;
+    int64_t before, limit;
     TRY(r_page(r, &before, &limit, err));
     TRY(db_delivery_list(r->db, before, (int)limit, r->a, &list, err));
     jw_object(&r->w);
@@ -173,23 +172,41 @@ static enum rc run_deliveries(struct request *r, struct err *err)
     jw_array(&r->w);
     for (size_t i = 0; i < list.n; i++) {
         struct notice n = {0};
-        if (notices && list.v[i].notice_id == last)
-            continue;
-        last = list.v[i].notice_id;
-        TRY(db_notice_get(r->db, last, r->a, &n, err));
-        if (!notices) {
-            view_delivery(r, &list.v[i], &n);
-            continue;
-        }
-        jw_object(&r->w);
-        jw_ki64(&r->w, "id", n.id);
-        jw_kstr(&r->w, "event", n.event);
-        jw_kstr(&r->w, "subject", n.subject);
-        view_subject_name(r, n.subject);
-        view_raw(&r->w, "data", n.data);
-        jw_ktime(&r->w, "created", n.created);
-        jw_end_object(&r->w);
+        TRY(db_notice_get(r->db, list.v[i].notice_id, r->a, &n, err));
+        view_delivery(r, &list.v[i], &n);
     }
+    view_page_end(&r->w, list.n == (size_t)limit ? list.v[list.n - 1].id : 0);
+    return RC_OK;
+}
+
+static enum rc view_notice(struct request *r, const struct notice *n, struct err *err)
+{
+    int64_t group = 0;
+    TRY(db_subject_group(r->db, n->subject, &group, err));
+    jw_object(&r->w);
+    jw_ki64(&r->w, "id", n->id);
+    jw_kstr(&r->w, "event", n->event);
+    jw_kstr(&r->w, "subject", n->subject);
+    view_subject_name(r, n->subject);
+    view_group_of(r, group);
+    view_raw(&r->w, "data", n->data);
+    jw_ktime(&r->w, "created", n->created);
+    jw_end_object(&r->w);
+    return RC_OK;
+}
+
+/* All that happened, whether or not somebody wanted to be told: a rule is tried out on it. */
+static enum rc run_notices(struct request *r, struct err *err)
+{
+    struct notice_list list;
+    int64_t before, limit;
+    TRY(r_page(r, &before, &limit, err));
+    TRY(db_notice_list(r->db, before, (int)limit, r->a, &list, err));
+    jw_object(&r->w);
+    jw_key(&r->w, "items");
+    jw_array(&r->w);
+    for (size_t i = 0; i < list.n; i++)
+        TRY(view_notice(r, &list.v[i], err));
     view_page_end(&r->w, list.n == (size_t)limit ? list.v[list.n - 1].id : 0);
     return RC_OK;
 }
@@ -210,9 +227,9 @@ static const struct route rows[] = {
      .summary = {"List the applications", "申請を一覧する"}},
     {"order.get", "GET", "/orders/{id}", PERM(PERM_VIEW), ROUTE_READ, run_order, .answer = "Order",
      .summary = {"One application", "申請を表示する"}},
-    {"notice.list", "GET", "/notices", PERM(PERM_VIEW), ROUTE_READ, run_deliveries,
+    {"notice.list", "GET", "/notices", PERM(PERM_VIEW), ROUTE_READ, run_notices,
      .answer = "page Notice", .query = "after limit",
-     .summary = {"What people were told", "通知を一覧する"}, .arg = "notices"},
+     .summary = {"What people were told of, or could be", "出来事を一覧する"}},
     {"delivery.list", "GET", "/deliveries", PERM(PERM_VIEW), ROUTE_READ, run_deliveries,
      .answer = "page Delivery", .query = "after limit",
      .summary = {"Each message and its fate", "通知の送信履歴を一覧する"}},

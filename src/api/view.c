@@ -98,6 +98,18 @@ static enum rc subject_name(struct request *r, struct db *db, const char *subjec
         TRY(db_version_get(db, id, r->a, &v, &none));
         TRY(db_cert_get(db, v.cert_id, r->a, &c, &none));
         *ret = c.name;
+    } else if (str_eq(kind, STR("user"))) {
+        struct user u;
+        TRY(db_user_get(db, id, r->a, &u, &none));
+        *ret = u.login;
+    } else if (str_eq(kind, STR("group"))) {
+        struct group g;
+        TRY(db_group_get(db, id, r->a, &g, &none));
+        *ret = g.name;
+    } else if (str_eq(kind, STR("org"))) {
+        struct organisation o;
+        TRY(db_organisation_get(db, id, r->a, &o, &none));
+        *ret = o.name;
     } else if (is_connector(kind)) {
         struct connector c;
         TRY(db_connector_get(db, id, r->a, &c, &none));

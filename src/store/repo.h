@@ -366,6 +366,9 @@ MUST enum rc db_audit_verify(struct db *db, int64_t *ret_count, struct err *err)
 MUST enum rc db_notice_add(struct db *db, struct notice *n, bool *ret_new, struct err *err);
 MUST enum rc db_notice_get(struct db *db, int64_t id, struct arena *a, struct notice *ret,
                            struct err *err);
+/* Newest first, of what the transaction sees. */
+MUST enum rc db_notice_list(struct db *db, int64_t before, int limit, struct arena *a,
+                            struct notice_list *ret, struct err *err);
 MUST enum rc db_delivery_add(struct db *db, struct delivery *d, struct err *err);
 MUST enum rc db_delivery_get(struct db *db, int64_t id, struct arena *a, struct delivery *ret,
                              struct err *err);

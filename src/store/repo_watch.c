@@ -166,6 +166,15 @@ enum rc db_notice_get(struct db *db, int64_t id, struct arena *a, struct notice 
     return RC_OK;
 }
 
+enum rc db_notice_list(struct db *db, int64_t before, int limit, struct arena *a,
+                       struct notice_list *ret, struct err *err)
+{
+    TRY(limit_ok(limit, err));
+    MANY(db, STMT_NOTICE_LIST, &notice_map, a, ret, err, I(before_or_top(before)), I(limit),
+         T(db->scope));
+    return RC_OK;
+}
+
 enum rc db_delivery_add(struct db *db, struct delivery *d, struct err *err)
 {
     return db_insert(db, STMT_DELIVERY_ADD, &delivery_map, d, NULL, err);

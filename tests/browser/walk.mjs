@@ -901,7 +901,7 @@ test("backups: scheduled, listed, made now; a restored one says what is lost and
   }
   await page.waitForSelector("#hold");
   const said = await page.textContent("section:has(#hold)");
-  check(/利用者\s*1/.test(said), `what is lost is not said: ${said}`);
+  check(/ユーザ\s*1/.test(said), `what is lost is not said: ${said}`);
   await axe(page, "held");
   await shot(page, "78-held-ja");
   await page.click("section:has(#hold) button.primary");

@@ -232,16 +232,17 @@ enum rc fd_run(struct filedeploy *d, bool reload, struct err *err)
     if (!text)
         return NOMEM(err);
     if (words.n == 0)
-        text = "-";
+        text = "";
+    const char *colon = words.n ? ": " : "";
     if (reload)
         return FAIL(err, RC_REMOTE, BLAME_REMOTE,
-                    MSG("files.reload", "the reload command \"{0}\" failed with status {1}: {2}",
-                        "再読み込みコマンド「{0}」が失敗しました（終了コード {1}）: {2}"),
-                    line, NUM(status), text);
+                    MSG("files.reload", "the reload command \"{0}\" failed with status {1}{2}{3}",
+                        "再読み込みコマンド「{0}」が失敗しました（終了コード {1}）{2}{3}"),
+                    line, NUM(status), colon, text);
     return FAIL(err, RC_REMOTE, BLAME_INPUT,
-                MSG("files.test", "the test command \"{0}\" failed with status {1}: {2}",
-                    "設定の検査コマンド「{0}」が失敗しました（終了コード {1}）: {2}"),
-                line, NUM(status), text);
+                MSG("files.test", "the test command \"{0}\" failed with status {1}{2}{3}",
+                    "設定の検査コマンド「{0}」が失敗しました（終了コード {1}）{2}{3}"),
+                line, NUM(status), colon, text);
 }
 
 enum rc filedeploy_check(struct ctx *ctx, const void *settings, struct l10n *ret_seen,

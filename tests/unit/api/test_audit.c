@@ -37,6 +37,7 @@ static void before_and_after(void **state)
                                 "first-secret"));
     const struct json *a = last(r);
     assert_string_equal(json_str_or(a, "action", ""), "notifier.create");
+    assert_string_equal(json_str_or(a, "subject_name", ""), "mail");
     assert_int_equal(json_type_of(json_get(a, "detail.before")), JSON_NULL);
     assert_string_equal(json_str_or(a, "detail.after.settings.host", ""), "m.example");
     const char *print = json_str_or(a, "detail.after.settings.password.fingerprint", "");

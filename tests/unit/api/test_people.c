@@ -1,5 +1,6 @@
 /* Signing in, the second factor, sessions, tokens, and what ends them. */
 #include "base/os/file.h"
+#include "job/job.h"
 #include "unit/api/api_rig.h"
 
 #define PASSWORD "violet tandem kettle 77"
@@ -577,6 +578,32 @@ static void a_group_that_owns_is_not_removed(void **state)
     (void)rig_want(r, &local, 200, "DELETE", "/groups/web", NULL);
 }
 
+/* A rule is tried out on what happened: also on what nobody was told, and only on its own. */
+static void notices_are_kept_untold(void **state)
+{
+    struct api_rig *r = *state;
+    struct who local = rig_local();
+    int64_t web = rig_group(r, "web"), mail = rig_group(r, "mail");
+    struct who own = rig_person(r, "w@x.example", "viewer", web);
+    struct who other = rig_person(r, "m@x.example", "viewer", mail);
+    (void)rig_want(r, &local, 200, "PATCH", "/groups/web",
+                   "{\"notify\":{\"events\":[\"deploy\"]}}");
+    (void)rig_want(r, &local, 201, "POST", "/endpoints",
+                   "{\"host\":\"a.example\",\"group\":\"web\"}");
+    AUTO(db) struct db *db = NULL;
+    OK(store_begin(r->store, &db, err));
+    OK(notice_raise(db, "endpoint.drift", "endpoint/1", "d1", NULL, RIG_NOW, err));
+    OK(db_commit(&db, err));
+    struct answer x = rig_want(r, &own, 200, "GET", "/notices", NULL);
+    assert_string_equal(json_str_or(x.json, "items.0.event", ""), "endpoint.drift");
+    assert_string_equal(json_str_or(x.json, "items.0.group", ""), "web");
+    assert_int_equal(json_i64_or(x.json, "items.0.group_id", 0), web);
+    x = rig_want(r, &own, 200, "GET", "/deliveries", NULL);
+    assert_int_equal(json_len(json_get(x.json, "items")), 0);
+    x = rig_want(r, &other, 200, "GET", "/notices", NULL);
+    assert_int_equal(json_len(json_get(x.json, "items")), 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, end)
@@ -605,6 +632,7 @@ int main(void)
         T(the_factor_ends_other_sessions),
         T(group_settings_are_checked),
         T(a_group_that_owns_is_not_removed),
+        T(notices_are_kept_untold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,22 +61,25 @@ export function setZone(zone: string): void {
   formats.clear();
 }
 
-function format(name: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  let f = formats.get(name);
+function format(name: string, options: Intl.DateTimeFormatOptions, zone = getZone()): Intl.DateTimeFormat {
+  const key = name + zone;
+  let f = formats.get(key);
   if (!f) {
-    f = new Intl.DateTimeFormat(lang === "ja" ? "ja-JP" : "en-GB", { ...options, timeZone: getZone() });
-    formats.set(name, f);
+    f = new Intl.DateTimeFormat(lang === "ja" ? "ja-JP" : "en-GB", { ...options, timeZone: zone });
+    formats.set(key, f);
   }
   return f;
 }
+/** A day or month of the calendar, without a time, is the same in every zone. */
+const zoneOf = (w: When): string => (typeof w === "string" && /^\d{4}-\d{2}(-\d{2})?$/.test(w) ? "UTC" : getZone());
 
 type When = string | number | Date | null | undefined;
 const show = (w: When, f: Intl.DateTimeFormat): string => (w || w === 0 ? f.format(new Date(w)) : "–");
 
-export const date = (w: When): string => show(w, format("date", { year: "numeric", month: lang === "ja" ? "long" : "short", day: "numeric" }));
+export const date = (w: When): string => show(w, format("date", { year: "numeric", month: lang === "ja" ? "long" : "short", day: "numeric" }, zoneOf(w)));
 export const shortDate = (w: When): string => show(w, format("short", { month: lang === "ja" ? "long" : "short", day: "numeric" }));
 export const month = (w: When): string => show(w, format("month", { month: lang === "ja" ? "long" : "short" }));
-export const monthYear = (w: When): string => show(w, format("monthYear", { year: "numeric", month: lang === "ja" ? "long" : "short" }));
+export const monthYear = (w: When): string => show(w, format("monthYear", { year: "numeric", month: lang === "ja" ? "long" : "short" }, zoneOf(w)));
 export const clockTime = (w: When): string => show(w, format("clock", { hour: "2-digit", minute: "2-digit" }));
 export const dateTime = (w: When): string =>
   show(w, format("dateTime", { year: "numeric", month: lang === "ja" ? "long" : "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" }));

@@ -1,10 +1,22 @@
 // One picture style: thin lines, one unit of space, words beside marks; drawn as SVG by hand.
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import qrcode from "qrcode-generator";
 import type { CertDetail, ChainItem, Summary } from "../lib/api";
 import { date, month, number, relative, shortDate, stateText, t } from "../lib/i18n";
 import { go } from "../lib/router";
+
+/** The width a picture has, so that its words keep their size on a phone. */
+function useMeasure(first: number): [{ current: HTMLDivElement | null }, number] {
+  const el = useRef<HTMLDivElement>(null);
+  const [w, set] = useState(first);
+  useEffect(() => {
+    const seen = new ResizeObserver((all) => set(Math.max(280, Math.round(all[0]?.contentRect.width ?? first))));
+    if (el.current) seen.observe(el.current);
+    return () => seen.disconnect();
+  }, []);
+  return [el, w];
+}
 
 const WEEK = 7 * 86400000;
 /** From what is worst to what is fine: also the order of the stack. */
@@ -88,6 +100,7 @@ export function ExpiryTimeline({ s }: { s: Summary }): JSX.Element {
 
 /** The life of a certificate: its versions over time, today, the planned renewal, deployments. */
 export function LifeLine({ c }: { c: CertDetail }): JSX.Element | null {
+  const [el, W] = useMeasure(1140);
   const vs = c.versions.filter((v) => v.not_before && v.not_after && !v.refused).slice(0, 6);
   if (vs.length === 0) return null;
   const ms = (s: string | null | undefined): number => new Date(s ?? 0).getTime();
@@ -96,8 +109,7 @@ export function LifeLine({ c }: { c: CertDetail }): JSX.Element | null {
   const start = Math.min(...vs.map((v) => ms(v.not_before)), now);
   const end = Math.max(...vs.map((v) => ms(v.not_after)), now);
   const pad = (end - start) * 0.03;
-  const W = 1140,
-    left = 8,
+  const left = 8,
     right = W - 8,
     rowH = 30,
     top = 26;
@@ -112,7 +124,7 @@ export function LifeLine({ c }: { c: CertDetail }): JSX.Element | null {
   const clash = renew !== null && Math.abs(renew - nowX) < 130;
   return (
     <figure class="pic">
-      <div class="pic-wide" tabIndex={0} role="group" aria-label={t("life_line")}>
+      <div ref={el}>
       <svg viewBox={`0 0 ${W} ${H}`} role="img" aria-label={`${t("life_line")}. ${words.join(". ")}`}>
         {vs.map((v, i) => {
           const y = top + i * rowH;

@@ -14,7 +14,7 @@ type Doc = { paths: Record<string, Record<string, { operationId?: string; summar
 let doc: Promise<Doc> | null = null;
 
 /** What the server's own description calls its actions, so that none is forgotten here. */
-function useActions(): { name: (id: string) => string; matching: (text: string) => string } {
+export function useActions(): { name: (id: string) => string; matching: (text: string) => string } {
   const [names, set] = useState<Map<string, [string, string]>>(new Map());
   useEffect(() => {
     doc ??= get<Doc>("/openapi.json");
@@ -41,6 +41,24 @@ function useActions(): { name: (id: string) => string; matching: (text: string) 
   return { name, matching };
 }
 
+/** Who it was: a person by the address, a job by its number, the command line by its user. */
+export function Actor({ of }: { of: string | null }): JSX.Element {
+  const job = /^job\/(\d+)$/.exec(of ?? "");
+  const uid = /^cli:uid=(\d+)$/.exec(of ?? "");
+  const text = job ? t("actor_job", job[1] ?? "") : uid ? t("actor_cli", uid[1] ?? "") : of === "anonymous" ? t("actor_nobody") : (of ?? "–");
+  return <span title={of ?? undefined}>{text}</span>;
+}
+
+export function Result({ of }: { of: string | null }): JSX.Element {
+  if (of === "ok") return <span>✓ {t("ok")}</span>;
+  return (
+    <span class="two">
+      <span class="bad-text">✕ {t("refused")}</span>
+      <span class="muted small mono">{of}</span>
+    </span>
+  );
+}
+
 export function AuditScreen({ place }: { place: Place }): JSX.Element {
   useTitle(t("audit"));
   const { name: action, matching } = useActions();
@@ -53,10 +71,10 @@ export function AuditScreen({ place }: { place: Place }): JSX.Element {
   const [error, setError] = useState<unknown>(null);
   const columns: Column<Audit>[] = [
     { id: "at", label: t("when"), width: "13rem", show: (a) => <When at={a.at} stack time /> },
-    { id: "who", label: t("who"), level: 2, width: "13rem", show: (a) => <div class="two"><span>{a.actor ?? "–"}</span><span class="muted small">{a.origin}</span></div> },
+    { id: "who", label: t("who"), level: 2, width: "13rem", show: (a) => <div class="two"><Actor of={a.actor} /><span class="muted small">{a.origin}</span></div> },
     { id: "what", label: t("what"), head: true, show: (a) => <div class="two"><span>{action(a.action)}</span><span class="muted small mono">{a.action}</span></div> },
-    { id: "on", label: t("on_what"), level: 2, width: "10rem", show: (a) => <Subject of={a.subject} /> },
-    { id: "result", label: t("result"), width: "9rem", show: (a) => (a.result === "ok" ? <span>✓ {t("ok")}</span> : <span class="bad-text small">✕ {a.result}</span>) },
+    { id: "on", label: t("on_what"), level: 2, width: "13rem", show: (a) => <Subject of={a.subject} name={a.subject_name} /> },
+    { id: "result", label: t("result"), width: "9rem", show: (a) => <Result of={a.result} /> },
     {
       id: "more",
       label: t("details"),
@@ -105,7 +123,7 @@ export function AuditScreen({ place }: { place: Place }): JSX.Element {
         />
         {subject && (
           <button class="chip" aria-pressed="true" onClick={() => go("/audit" + query({ q }), true)}>
-            {subject} ✕
+            {subject.replace(/^([a-z_]+)\/?/, (whole: string, k: string) => (word("kind." + k) === "kind." + k ? whole : word("kind." + k)))} ✕
           </button>
         )}
       </div>

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { call, type Cert, type Connector, type Page } from "../lib/api";
 import { getLang, t } from "../lib/i18n";
 import { useGet } from "../lib/hooks";
+import { display } from "../lib/idn";
 import { A } from "../lib/router";
 import { Fault, Select, toast } from "../ui/basic";
 import { Dialog } from "../ui/dialog";
@@ -36,7 +37,7 @@ export function BindDialog({ cert, target, close, done }: { cert?: Cert; target?
   return (
     <Dialog title={t("bind_add")} onClose={close}>
       <form onSubmit={(e) => void save(e)}>
-        {!cert && <Select label={t("certificate")} value={cid} of={[["", t("choose")], ...(certs ?? []).map((x): [string, string] => [String(x.id), x.name])]} onValue={setCid} required />}
+        {!cert && <Select label={t("certificate")} value={cid} of={[["", t("choose")], ...(certs ?? []).map((x): [string, string] => [String(x.id), display(x.name)])]} onValue={setCid} required />}
         {!target && (
           <Select
             label={t("target")}

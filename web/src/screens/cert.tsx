@@ -1,7 +1,7 @@
 // One certificate: its life, its chain, where it is used, what was done, and what can be done now.
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { call, download, get, type Audit, type CertDetail, type ChainItem, type Connector, type Endpoint, type Job, type Page, type Plan } from "../lib/api";
+import { call, download, get, type Audit, type Binding, type CertDetail, type ChainItem, type Connector, type Endpoint, type Job, type Page, type Plan } from "../lib/api";
 import { date, dateTime, duration, relative, stateText, t, word } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { canOperate, isAdmin } from "../lib/role";
@@ -12,6 +12,7 @@ import { Code, Empty, Facts, Fault, Field, Head, Loading, Panel, Select, State, 
 import { Dialog, ask } from "../ui/dialog";
 import { JobView, useJob } from "../ui/job";
 import { TagDialog, Tags } from "../ui/tags";
+import { Actor, Result, useActions } from "./audit";
 import { BindDialog } from "./binding";
 import { EditCert } from "./editcert";
 import { challengeText } from "./policy";
@@ -34,7 +35,7 @@ export function CertScreen({ id }: { id: string }): JSX.Element {
     }
     void c.reload();
   });
-  useTitle(c.value?.name ?? t("certificates"));
+  useTitle(c.value ? display(c.value.name) : t("certificates"));
   // What runs already is shown as if it had been begun here.
   useEffect(() => {
     if (c.value?.job && jobId === null) setJobId(c.value.job);
@@ -74,12 +75,12 @@ export function CertScreen({ id }: { id: string }): JSX.Element {
       </Head>
       <Fault error={error ?? jobError} />
       {job && (
-        <Panel title={word("job." + job.kind)} id="job" side={job && <button class="quiet" aria-label={t("close")} onClick={() => setJobId(null)}>✕</button>}>
+        <Panel title={word("job." + job.kind)} id="job" onClose={() => setJobId(null)}>
           <JobView job={job} onChange={() => void c.reload()} />
         </Panel>
       )}
       {plans && (
-        <Panel title={t("plan_title")} id="plan" side={<button class="quiet" aria-label={t("close")} onClick={() => setPlans(null)}>✕</button>}>
+        <Panel title={t("plan_title")} id="plan" onClose={() => setPlans(null)}>
           <PlanView plans={plans} />
           {canOperate() && plans.some((p) => !p.plan.unchanged) && (
             <div class="actions">
@@ -93,7 +94,7 @@ export function CertScreen({ id }: { id: string }): JSX.Element {
       {cert.versions.filter((v) => v.state === "refused").map((v) => (
         <Refused key={v.id} v={v} revoke={isAdmin() && cert.ca ? () => setOpen("revoke") : undefined} />
       ))}
-      <Tabs of={tabs} now={tab} to={setTab} label={cert.name} />
+      <Tabs of={tabs} now={tab} to={setTab} label={display(cert.name)} />
       {tab === "overview" && <Overview c={cert} onBind={() => setOpen("bind")} changed={() => void c.reload()} start={start} />}
       {tab === "versions" && <Versions c={cert} start={start} />}
       {tab === "orders" && <Orders c={cert} />}
@@ -150,7 +151,7 @@ function CertActions({ c, start, open }: { c: CertDetail; start: (p: string, b?:
           class={c.not_after ? "" : "primary"}
           onClick={() =>
             ask({
-              title: c.not_after ? t("renew_ask", c.name) : t("request_ask", c.name),
+              title: c.not_after ? t("renew_ask", display(c.name)) : t("request_ask", display(c.name)),
               body: <p>{t("renew_what", c.ca ?? "", c.targets.total)}</p>,
               action: c.not_after ? t("renew_now") : t("request_now"),
               run: () => start(c.not_after ? "renew" : "request"),
@@ -168,7 +169,7 @@ function CertActions({ c, start, open }: { c: CertDetail; start: (p: string, b?:
         disabled={!bound}
         onClick={() =>
           ask({
-            title: t("deploy_ask", c.name),
+            title: t("deploy_ask", display(c.name)),
             body: <p>{t("deploy_what", c.bindings.map((b) => b.target ?? "?").join(", "))}</p>,
             action: t("deploy"),
             run: () => start("deploy"),
@@ -337,55 +338,71 @@ function Bindings({ c, onBind, changed, start }: OverviewProps): JSX.Element {
         </thead>
         <tbody>
           {c.bindings.map((b) => (
-            <tr key={b.id}>
-              <th scope="row">
-                <A href={`/targets/${b.target_id}`}>{b.target}</A>
-              </th>
-              <td>
-                <State of={b.state} />
-                {b.error && <p class="bad-text small">{faultText(b.error)}</p>}
-              </td>
-              <td>
-                {b.version ? `#${b.version}` : "–"} <span class="muted small">{b.version ? relative(b.updated) : ""}</span>
-              </td>
-              <td class="l2 small mono">
-                {Object.entries(b.place ?? {})
-                  .filter(([, v]) => typeof v === "string" || typeof v === "number")
-                  .map(([k, v]) => (
-                    <div key={k}>{String(v)}</div>
-                  ))}
-              </td>
-              <td class="row-actions">
-                {canOperate() && c.not_after && (
-                  <button class="quiet" onClick={() => void start("deploy", { binding: b.id }).catch(() => undefined)}>
-                    {t("deploy_here")}
-                  </button>
-                )}
-                {canOperate() && (
-                  <button
-                    class="quiet danger-text"
-                    onClick={() =>
-                      ask({
-                        title: t("unbind_ask", b.target ?? ""),
-                        body: <p>{t("unbind_what", b.target ?? "")}</p>,
-                        action: t("unbind"),
-                        danger: true,
-                        run: async () => {
-                          await call("DELETE", `/bindings/${b.id}`);
-                          changed();
-                        },
-                      })
-                    }
-                  >
-                    {t("unbind")}
-                  </button>
-                )}
-              </td>
-            </tr>
+            <BindingRows key={b.id} b={b} issued={c.not_after !== null} changed={changed} start={start} />
           ))}
         </tbody>
       </table>
     </div>
+  );
+}
+
+function BindingRows({ b, issued, changed, start }: { b: Binding; issued: boolean } & Pick<OverviewProps, "changed" | "start">): JSX.Element {
+  return (
+    <>
+      <tr>
+        <th scope="row">
+          <A href={`/targets/${b.target_id}`} class="nowrap">
+            {b.target}
+          </A>
+        </th>
+        <td>
+          <State of={b.state} />
+        </td>
+        <td>
+          {b.version ? `#${b.version}` : "–"} <span class="muted small">{b.version ? relative(b.updated) : ""}</span>
+        </td>
+        <td class="l2 small mono">
+          {Object.entries(b.place ?? {})
+            .filter(([, v]) => typeof v === "string" || typeof v === "number")
+            .map(([k, v]) => (
+              <div key={k}>{String(v)}</div>
+            ))}
+        </td>
+        <td class="row-actions">
+          {canOperate() && issued && (
+            <button class="quiet" onClick={() => void start("deploy", { binding: b.id }).catch(() => undefined)}>
+              {t("deploy_here")}
+            </button>
+          )}
+          {canOperate() && (
+            <button
+              class="quiet danger-text"
+              onClick={() =>
+                ask({
+                  title: t("unbind_ask", b.target ?? ""),
+                  body: <p>{t("unbind_what", b.target ?? "")}</p>,
+                  action: t("unbind"),
+                  danger: true,
+                  run: async () => {
+                    await call("DELETE", `/bindings/${b.id}`);
+                    changed();
+                  },
+                })
+              }
+            >
+              {t("unbind")}
+            </button>
+          )}
+        </td>
+      </tr>
+      {b.error && (
+        <tr class="fault-row">
+          <td colSpan={4}>
+            <p class="bad-text small">{faultText(b.error)}</p>
+          </td>
+        </tr>
+      )}
+    </>
   );
 }
 
@@ -533,6 +550,7 @@ function History({ c }: { c: CertDetail }): JSX.Element {
 
 export function Audits({ subject }: { subject: string }): JSX.Element {
   const a = useGet<Page<Audit>>(`/audit?limit=100&subject=${encodeURIComponent(subject)}`, []);
+  const { name: action } = useActions();
   const list = a.value?.items ?? [];
   return (
     <Panel title={t("audit")} id="audits" side={<A href={`/audit?subject=${encodeURIComponent(subject)}`}>{t("audit_all")}</A>}>
@@ -541,7 +559,7 @@ export function Audits({ subject }: { subject: string }): JSX.Element {
       <ol class="story">
         {list.map((x) => (
           <li key={x.id}>
-            <When at={x.at} time /> <b>{x.action}</b> {x.actor} <span class={x.result === "ok" ? "muted" : "bad-text"}>{x.result}</span>
+            <When at={x.at} time /> <b>{action(x.action)}</b> <Actor of={x.actor} /> <Result of={x.result} />
           </li>
         ))}
       </ol>
@@ -557,7 +575,7 @@ function Revoke({ c, close, start }: { c: CertDetail; close: () => void; start: 
   const [version, setVersion] = useState(String(first?.id ?? ""));
   const inUse = String(current?.id) === version;
   return (
-    <Dialog title={t("revoke_title", c.name)} onClose={close}>
+    <Dialog title={t("revoke_title", display(c.name))} onClose={close}>
       <Select label={t("version")} value={version} of={live.map((v) => [String(v.id), `#${v.id} ${date(v.not_after)} ${stateText(v.state).text}`])} onValue={setVersion} />
       <Select
         label={t("revoke_reason")}
@@ -572,7 +590,7 @@ function Revoke({ c, close, start }: { c: CertDetail; close: () => void; start: 
           onClick={() => {
             close();
             ask({
-              title: t("revoke_title", c.name),
+              title: t("revoke_title", display(c.name)),
               body: <p>{inUse ? t("revoke_in_use", c.targets.deployed) : t("revoke_what")}</p>,
               action: t("revoke"),
               danger: true,
@@ -612,7 +630,7 @@ function Export({ c, close }: { c: CertDetail; close: () => void }): JSX.Element
     done.then(close, setError);
   };
   return (
-    <Dialog title={t("export_title", c.name)} onClose={close}>
+    <Dialog title={t("export_title", display(c.name))} onClose={close}>
       <form onSubmit={run}>
         <Select label={t("format")} value={format} of={of} onValue={setFormat} help={t("export_help")} />
         {!plainFormats.includes(format) && <Field label={t("export_password")} value={password} onValue={setPassword} type="password" auto="new-password" help={t("export_password_help")} required />}

@@ -309,7 +309,7 @@ function Bulk({ what, certs, close }: { what: "renew" | "deploy"; certs: Cert[];
         <ul class="lines">
           {lines.map((l) => (
             <li key={l.cert.id}>
-              <State of={l.state} /> <b>{l.cert.name}</b> <span class="muted">{l.text}</span>
+              <State of={l.state} /> <b>{display(l.cert.name)}</b> <span class="muted">{l.text}</span>
               {l.plans && l.plans.some((p) => !p.plan.unchanged) && <PlanView plans={l.plans} small />}
             </li>
           ))}

@@ -4,11 +4,12 @@ import { useEffect, useState } from "preact/hooks";
 import { call, type Binding, type Connector, type Job, type Message, type Page, type TypeSchema } from "../lib/api";
 import { duration, getLang, pair, size, relative, t, type Key } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
+import { display } from "../lib/idn";
 import { canOperate, isAdmin } from "../lib/role";
 import { A, go, type Place } from "../lib/router";
 import { Code, Empty, Facts, Fault, Field, Head, Loading, Panel, State, When, faultText, toast } from "../ui/basic";
 import { ask } from "../ui/dialog";
-import { Fields, applies, faultOf, outgoing, useTypes, type Values } from "../ui/form";
+import { Fields, applies, faultAt, outgoing, useTypes, type Values } from "../ui/form";
 import { GroupSelect } from "../ui/group";
 import { JobView, useJob } from "../ui/job";
 import { Table, usePages, type Column } from "../ui/table";
@@ -155,7 +156,7 @@ function ConnectorForm(p: { kind: string; type: TypeSchema; old?: Connector; don
   };
   return (
     <form class="form" onSubmit={(e) => void save(e)}>
-      <Field label={t("name")} value={name} onValue={setName} required focus={!p.old} help={t("connector_name_help")} fault={faultOf(error)?.field === "name" ? t("field_at_fault") : null} />
+      <Field label={t("name")} value={name} onValue={setName} required focus={!p.old} help={t("connector_name_help")} fault={faultAt(error, "name")} />
       {p.kind !== "notifier" && p.kind !== "backup" && <GroupSelect value={group} set={setGroup} />}
       <Fields fields={p.type.fields ?? []} values={values} set={setValues} error={error} editing={!!p.old} />
       <Fault error={error} />
@@ -315,7 +316,7 @@ function CheckPanel({ kind, c }: { kind: string; c: Connector }): JSX.Element {
         )}
         {job?.state === "done" && (
           <p>
-            <State of="done" /> {what === "test" ? t("test_sent") : t("check_ok")} <span class="small">{pair(p?.seen) || (p?.reply ?? "")}</span>
+            <State of="done" /> {what === "test" ? t("test_sent") : pair(p?.seen) || t("check_ok")} {p?.reply && <span class="small muted">{p.reply}</span>}
           </p>
         )}
         {job?.error && job.state !== "done" && (
@@ -401,7 +402,7 @@ function TargetBindings({ id }: { id: number }): JSX.Element {
       <ul class="lines">
         {(list.value?.items ?? []).map((b) => (
           <li key={b.id}>
-            <State of={b.state} /> <A href={`/certs/${b.cert}`}>{`#${b.cert}`}</A>{" "}
+            <State of={b.state} /> <A href={`/certs/${b.cert}`}>{b.cert_name ? display(b.cert_name) : `#${b.cert}`}</A>{" "}
             <span class="mono small">
               {Object.values(b.place ?? {})
                 .filter((x) => typeof x === "string")

@@ -41,7 +41,7 @@ export function Dashboard(): JSX.Element {
           </A>
         )}
       </Head>
-      <Needs />
+      <Needs s={s.value} />
       <Panel title={t("timeline_title")} id="timeline" side={<A href="/report/expiry">{t("print_report")}</A>}>
         <Health s={s.value} total={total} />
         <ExpiryTimeline s={s.value} />
@@ -87,6 +87,9 @@ function Health({ s, total }: { s: Summary; total: number }): JSX.Element {
   );
 }
 
+/** What the server calls attention: states that do not mend themselves. */
+const attention = ["expired", "failed", "revoked", "deploy_failed", "drift"];
+
 interface Need {
   key: string;
   state: string;
@@ -97,7 +100,7 @@ interface Need {
 }
 
 /** What happened, why, and the one button that helps. */
-function Needs(): JSX.Element {
+function Needs({ s }: { s: Summary }): JSX.Element {
   const certs = useGet<Page<Cert>>("/certs?state=attention&sort=expires&limit=20", ["cert", "job", "deployment"]);
   const soon = useGet<Page<Cert>>("/certs?state=expiring&sort=expires&limit=10", ["cert", "job"]);
   const blocked = useGet<Page<Job>>("/jobs?state=blocked&work=1&limit=20", ["job"]);
@@ -108,8 +111,12 @@ function Needs(): JSX.Element {
     void certs.reload();
     void blocked.reload();
     void failed.reload();
+    void ends.reload();
   };
-  if (!certs.value || !blocked.value || !failed.value || !ends.value) return <Loading />;
+  if (!certs.value || !blocked.value || !failed.value || !ends.value) {
+    const error = certs.error ?? blocked.error ?? failed.error ?? ends.error;
+    return error ? <Fault error={error} retry={reload} /> : <Loading />;
+  }
   const list: Need[] = [];
   if (licence.warning) list.push({ key: "licence", state: "blocked", what: <A href="/settings/licence">{t("licence")}</A>, why: licence.warning, at: null, action: isAdmin() && <A href="/settings/licence" class="button">{t("licence_see")}</A> });
   const byCert = new Map<string, Job>();
@@ -129,7 +136,7 @@ function Needs(): JSX.Element {
       list.push({
         key: "j" + j.id,
         state: j.state,
-        what: <A href={subjectLink(j.subject) ?? "/orders"}>{j.subject_name ?? j.subject}</A>,
+        what: <A href={subjectLink(j.subject) ?? "/orders"}>{display(j.subject_name ?? j.subject)}</A>,
         why: j.error ? faultText(j.error) : word("job." + j.kind),
         at: j.updated,
         action: canOperate() && <Retry id={j.id} done={reload} />,
@@ -155,6 +162,8 @@ function Needs(): JSX.Element {
     if (!c.renew_at && !c.job)
       list.push({ key: "s" + c.id, state: c.health, what: <A href={`/certs/${c.id}`}>{display(c.name)}</A>, why: t("why_expiring_manual"), at: c.not_after, action: <Help c={c} done={reload} /> });
   const shown = list.slice(0, 12);
+  // Of the certificates only the first are read; the summary knows how many there are.
+  const more = list.length + attention.reduce((n, h) => n + (s.health[h] ?? 0), 0) - certs.value.items.length - shown.length;
   return (
     <Panel title={t("needs_title")} id="needs" class={list.length ? "needs" : "needs calm"}>
       {list.length === 0 ? (
@@ -175,9 +184,9 @@ function Needs(): JSX.Element {
           ))}
         </ul>
       )}
-      {list.length > shown.length && (
+      {more > 0 && (
         <p>
-          <A href="/certs?state=attention">{t("needs_more", list.length - shown.length)}</A>
+          <A href={"/certs?state=" + attention.join(",")}>{t("needs_more", number(more))}</A>
         </p>
       )}
     </Panel>
@@ -251,7 +260,7 @@ function Running(): JSX.Element {
     <ul class="lines" aria-live="polite">
       {list.map((j) => (
         <li key={j.id}>
-          <State of={j.state} /> {word("job." + j.kind)} <A href={subjectLink(j.subject) ?? "/orders"}>{j.subject_name ?? j.subject}</A>
+          <State of={j.state} /> {word("job." + j.kind)} <A href={subjectLink(j.subject) ?? "/orders"}>{display(j.subject_name ?? j.subject)}</A>
           <p class="muted small">{j.error ? faultText(j.error) : pair(j.activity) || word("step." + j.step)}</p>
         </li>
       ))}

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { call, type Deployment, type DeploymentDetail, type Job } from "../lib/api";
 import { relative, t, word } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
+import { display } from "../lib/idn";
 import { canOperate } from "../lib/role";
 import { A } from "../lib/router";
 import { Empty, Facts, Fault, Head, Loading, Panel, State, When, faultText } from "../ui/basic";
@@ -11,6 +12,9 @@ import { ask } from "../ui/dialog";
 import { JobView, useJob } from "../ui/job";
 import { Table, usePages, type Column } from "../ui/table";
 import { PlanLines } from "./plan";
+
+/** Was another version there? */
+const before = (d: Deployment): boolean => d.previous > 0 && d.previous !== d.version;
 
 export function DeploymentsScreen(): JSX.Element {
   useTitle(t("deployments"));
@@ -23,15 +27,15 @@ export function DeploymentsScreen(): JSX.Element {
       head: true,
       show: (d) => (
         <div class="two">
-          <A href={`/deployments/${d.id}`}>{d.cert_name ?? `#${d.cert}`}</A>
+          <A href={`/deployments/${d.id}`}>{d.cert_name ? display(d.cert_name) : `#${d.cert}`}</A>
           <span class="muted small">
             {word("reason." + (d.reason ?? ""))} · {t("version")} #{d.version}
-            {d.previous ? ` ← #${d.previous}` : ""}
+            {before(d) ? ` ← #${d.previous}` : ""}
           </span>
         </div>
       ),
     },
-    { id: "at", label: t("started_at"), width: "12rem", show: (d) => <When at={d.created} stack time /> },
+    { id: "at", label: t("started_at"), width: "13rem", show: (d) => <When at={d.created} stack time /> },
   ];
   return (
     <>
@@ -64,7 +68,7 @@ export function DeploymentScreen({ id }: { id: string }): JSX.Element {
           <button
             onClick={() =>
               ask({
-                title: t("undo_ask", v.cert_name ?? ""),
+                title: t("undo_ask", display(v.cert_name ?? "")),
                 body: <p>{t("undo_what")}</p>,
                 action: t("undo"),
                 danger: true,
@@ -104,15 +108,17 @@ export function DeploymentScreen({ id }: { id: string }): JSX.Element {
           ))}
         </ol>
       </Panel>
-      <Facts
-        rows={[
-          [t("certificate"), v.cert_name],
-          [t("version"), `#${v.version}${v.previous ? ` (${t("previous_version")} #${v.previous})` : ""}`],
-          [t("cause"), word("reason." + (v.reason ?? ""))],
-          [t("started_at"), <When at={v.created} time />],
-          [t("changed"), <When at={v.updated ?? null} time />],
-        ]}
-      />
+      <Panel title={t("facts")} id="facts">
+        <Facts
+          rows={[
+            [t("certificate"), <A href={`/certs/${v.cert}`}>{v.cert_name ? display(v.cert_name) : `#${v.cert}`}</A>],
+            [t("version"), `#${v.version}${before(v) ? t("in_brackets", `${t("previous_version")} #${v.previous}`) : ""}`],
+            [t("cause"), word("reason." + (v.reason ?? ""))],
+            [t("started_at"), <When at={v.created} time />],
+            [t("changed"), <When at={v.updated ?? null} time />],
+          ]}
+        />
+      </Panel>
     </>
   );
 }

@@ -8,9 +8,12 @@ import { isAdmin } from "../lib/role";
 import { A, go } from "../lib/router";
 import { Empty, Facts, Fault, Field, Loading, Panel, Select, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
+import { Subject } from "../ui/job";
 import { Table, type Column } from "../ui/table";
 
 const events = ["cert", "renewal", "order", "deploy", "endpoint", "licence", "clock"];
+/** Before the end of a certificate, where a rule names none. */
+const usualDays = [30, 14, 7, 1];
 const list = (v: unknown): string[] => (Array.isArray(v) ? v.map(String) : []);
 
 export function GroupsPanel(): JSX.Element {
@@ -104,7 +107,7 @@ export function GroupScreen({ id }: { id: string }): JSX.Element {
         <Facts
           rows={[
             [t("recipients"), list(rule["recipients"]).map((x) => <div key={x}>{x}</div>)],
-            [t("days_before"), list(rule["days"]).join(", ") || "30, 14, 7, 1"],
+            [t("days_before"), (list(rule["days"]).length ? list(rule["days"]) : usualDays).join(", ")],
             [t("events"), list(rule["events"]).map((e) => word("events." + e)).join(", ") || t("all_events")],
             [t("language"), word("lang." + String(rule["lang"] ?? "ja"))],
           ]}
@@ -158,9 +161,11 @@ function Preview({ g }: { g: Group }): JSX.Element {
   const [rows, setRows] = useState<Notice[] | null>(null);
   const [error, setError] = useState<unknown>(null);
   const events = list(g.notify?.["events"]);
-  const days = list(g.notify?.["days"]).map(Number);
+  const given = list(g.notify?.["days"]).map(Number);
+  const days = given.length ? given : usualDays;
   const wants = (n: Notice): boolean =>
-    (events.length === 0 || events.some((e) => n.event === e || n.event.startsWith(e + "."))) && (n.event !== "cert.expiring" || days.length === 0 || days.includes(Number(n.data?.days ?? 0)));
+    n.group_id === g.id &&
+    (events.length === 0 || events.some((e) => n.event === e || n.event.startsWith(e + "."))) && (n.event !== "cert.expiring" || days.includes(Number(n.data?.days ?? 0)));
   const load = async (): Promise<void> => {
     setError(null);
     try {
@@ -184,13 +189,13 @@ function Preview({ g }: { g: Group }): JSX.Element {
       <Fault error={error} />
       {rows && (
         <>
-          <p>
+          <p role="status">
             <b>{t("preview_count", rows.length, Math.max(1, list(g.notify?.["recipients"]).length))}</b>
           </p>
           <ul class="lines">
             {rows.slice(0, 100).map((n) => (
               <li key={n.id}>
-                <span class="muted small">{dateTime(n.created)}</span> {word("event." + n.event)}: {n.data?.name ?? n.subject_name ?? ""}
+                <span class="muted small">{dateTime(n.created)}</span> {word("event." + n.event)} <Subject of={n.subject} name={n.data?.name ?? n.subject_name} />
               </li>
             ))}
           </ul>
@@ -229,7 +234,7 @@ function GroupDialog({ old, close, done }: { old?: Group; close: () => void; don
         <Field label={t("name")} value={name} onValue={setName} required focus={!old} />
         <Field label={t("about_group")} value={about} onValue={setAbout} />
         <Field label={t("recipients")} value={to} onValue={setTo} rows={3} help={t("recipients_help")} />
-        <Field label={t("days_before")} value={days} onValue={setDays} placeholder="30, 14, 7, 1" help={t("days_help")} />
+        <Field label={t("days_before")} value={days} onValue={setDays} placeholder={usualDays.join(", ")} help={t("days_help")} />
         <fieldset class="field">
           <legend>{t("events")}</legend>
           {[...new Set([...events, ...on])].map((ev) => (

@@ -2,8 +2,9 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, call, type Cert, type Schemas } from "../lib/api";
-import { date, t } from "../lib/i18n";
+import { date, t, word } from "../lib/i18n";
 import { useTitle } from "../lib/hooks";
+import { display } from "../lib/idn";
 import { A, go } from "../lib/router";
 import { ChainPicture } from "../pic/pics";
 import { Fault, errorText, Field, Head, Panel, Select, toast } from "../ui/basic";
@@ -187,18 +188,18 @@ export function ImportScreen(): JSX.Element {
       {seen && (
         <Panel title={t("recognised")} id="seen">
           <ul class="checks">
-            <Line ok text={t("seen_leaf", seen.chain[0]?.names[0] ?? seen.chain[0]?.subject ?? "", date(seen.chain[0]?.not_after))} />
+            <Line ok text={t("seen_leaf", display(seen.chain[0]?.names[0] ?? seen.chain[0]?.subject ?? ""), date(seen.chain[0]?.not_after))} />
             <Line ok={seen.intermediates} text={seen.intermediates ? t("seen_chain", seen.chain.length - 1) : t("seen_no_chain")} />
             <Line ok={seen.key} text={seen.key ? t("seen_key") : t("seen_no_key")} />
             <Line ok={!seen.weak_container} text={seen.weak_container ? t("seen_weak", seen.format) : t("seen_format", seen.format)} />
             {seen.unusual.map((x) => (
-              <Line key={x} ok={false} text={x} />
+              <Line key={x} ok={false} text={word("unusual." + x)} />
             ))}
             {seen.unrelated > 0 && <Line ok={false} text={t("seen_unrelated", seen.unrelated)} />}
             {new Date(seen.chain[0]?.not_after ?? 0).getTime() < Date.now() && <Line ok={false} text={t("seen_expired")} />}
           </ul>
           {seen.servers.length > 1 && (
-            <Select label={t("seen_pick")} value={pick || (seen.servers[0] ?? "")} of={seen.servers.map((x) => [x, x])} onValue={setPick} help={t("seen_pick_help")} />
+            <Select label={t("seen_pick")} value={pick || (seen.servers[0] ?? "")} of={seen.servers.map((x) => [x, display(x)])} onValue={setPick} help={t("seen_pick_help")} />
           )}
           <ChainPicture items={seen.chain} />
           {seen.known !== null ? (

@@ -73,7 +73,7 @@ function Deliveries(): JSX.Element {
       ),
     },
     { id: "to", label: t("channel"), width: "11rem", level: 2, show: (d) => channels.find((c) => c.id === d.notifier)?.name ?? `#${d.notifier}` },
-    { id: "at", label: t("created_at"), width: "12rem", level: 2, show: (d) => <When at={d.created} stack time /> },
+    { id: "at", label: t("created_at"), width: "13rem", level: 2, show: (d) => <When at={d.created} stack time /> },
   ];
   return <Table label={t("deliveries")} {...list} retry={() => void list.reload()} columns={columns} rowHeight={60} empty={<Empty title={t("deliveries_none")}>{t("deliveries_none_text")}</Empty>} />;
 }
@@ -90,7 +90,7 @@ function Notices(): JSX.Element {
     { id: "event", label: t("event"), width: "16rem", show: (n) => word("event." + n.event) },
     { id: "what", label: t("about"), head: true, show: (n) => <Subject of={n.subject} name={n.data?.name ?? n.subject_name} /> },
     { id: "why", label: t("details"), level: 2, show: (n) => <span class="small">{n.data?.error ? pair(n.data.error.message) : n.data?.not_after ? t("until", date(n.data.not_after)) : ""}</span> },
-    { id: "at", label: t("created_at"), width: "12rem", level: 2, show: (n) => <When at={n.created} stack time /> },
+    { id: "at", label: t("created_at"), width: "13rem", level: 2, show: (n) => <When at={n.created} stack time /> },
   ];
   return (
     <>

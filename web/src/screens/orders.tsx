@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import type { Job, Order } from "../lib/api";
 import { pair, t, word } from "../lib/i18n";
 import { useTitle } from "../lib/hooks";
+import { display } from "../lib/idn";
 import { canOperate } from "../lib/role";
 import { A, go, type Place } from "../lib/router";
 import { Empty, Head, State, Tabs, When, faultText } from "../ui/basic";
@@ -47,7 +48,7 @@ export function OrdersScreen({ place }: { place: Place }): JSX.Element {
 function JobDialog({ id, close }: { id: number; close: () => void }): JSX.Element {
   const [job] = useJob(id);
   return (
-    <Dialog title={job ? `${word("job." + job.kind)} – ${job.subject_name ?? job.subject}` : t("loading")} onClose={close} wide>
+    <Dialog title={job ? `${word("job." + job.kind)} – ${display(job.subject_name ?? job.subject)}` : t("loading")} onClose={close} wide>
       {job && <JobView job={job} />}
     </Dialog>
   );
@@ -70,7 +71,7 @@ function Jobs({ open = false, show }: { open?: boolean; show: (id: number) => vo
         </div>
       ),
     },
-    { id: "at", label: t("changed"), width: "12rem", level: 2, show: (j) => <When at={j.updated} stack time /> },
+    { id: "at", label: t("changed"), width: "13rem", level: 2, show: (j) => <When at={j.updated} stack time /> },
     {
       id: "more",
       label: t("details"),
@@ -96,13 +97,13 @@ function OrderList(): JSX.Element {
       head: true,
       show: (o) => (
         <div class="two">
-          <A href={`/certs/${o.cert}`}>{o.cert_name ?? `#${o.cert}`}</A>
+          <A href={`/certs/${o.cert}`}>{o.cert_name ? display(o.cert_name) : `#${o.cert}`}</A>
           <span class="muted small">{o.error ? faultText(o.error) : word("reason." + (o.reason ?? ""))}</span>
         </div>
       ),
     },
     { id: "version", label: t("version"), width: "7rem", level: 3, show: (o) => (o.version ? `#${o.version}` : "–") },
-    { id: "at", label: t("started_at"), width: "12rem", level: 2, show: (o) => <When at={o.created} stack time /> },
+    { id: "at", label: t("started_at"), width: "13rem", level: 2, show: (o) => <When at={o.created} stack time /> },
   ];
   return <Table label={t("orders_all")} {...list} retry={() => void list.reload()} columns={columns} link={(o) => `/certs/${o.cert}`} empty={<Empty title={t("orders_none")}>{t("orders_lead")}</Empty>} />;
 }

@@ -8,7 +8,7 @@ import { canOperate } from "../lib/role";
 import { A, go } from "../lib/router";
 import { Empty, Facts, Fault, Field, Head, Loading, Panel, Select, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
-import { Fields, faultOf, outgoing, useTypes, type Values } from "../ui/form";
+import { Fields, faultAt, outgoing, useTypes, type Values } from "../ui/form";
 import { GroupSelect } from "../ui/group";
 import { Table, usePages, type Column } from "../ui/table";
 
@@ -111,7 +111,7 @@ function OrgForm({ type, old, done, cancel }: { type: TypeSchema; old?: Org; don
   };
   return (
     <form class="form" onSubmit={(e) => void save(e)}>
-      <Field label={t("name")} value={name} onValue={setName} required focus={!old} help={t("org_name_help")} fault={faultOf(error)?.field === "name" ? t("field_at_fault") : null} />
+      <Field label={t("name")} value={name} onValue={setName} required focus={!old} help={t("org_name_help")} fault={faultAt(error, "name")} />
       <GroupSelect value={group} set={setGroup} none={t("org_shared")} />
       <Fields fields={fields} values={values} set={setValues} error={error} editing={!!old} />
       <Fault error={error} />

@@ -2,9 +2,10 @@
 // What was typed survives a reload; every step says at once what the server would refuse.
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError, call, type Cert, type Connector, type Job, type Page, type Schemas, type TypeSchema } from "../lib/api";
+import { ApiError, call, jobEnded, type Cert, type Connector, type Job, type Page, type Schemas, type TypeSchema } from "../lib/api";
 import { getLang, t, type Key } from "../lib/i18n";
 import { useDraft, useGet, useTitle } from "../lib/hooks";
+import { display } from "../lib/idn";
 import { A } from "../lib/router";
 import { Empty, Facts, Fault, Field, Head, Loading, Panel, Select } from "../ui/basic";
 import { Fields, outgoing, useTypes, withoutSecrets, type Values } from "../ui/form";
@@ -55,6 +56,7 @@ function useCheck(d: Draft, proofs: TypeSchema[] | null, cas: Connector[] | unde
       return;
     }
     setPending(true);
+    setError(null); // it was said of what was typed before
     const timer = setTimeout(() => {
       call<Checked>("POST", "/certs/check", JSON.parse(text)).then(
         (x) => {
@@ -323,7 +325,7 @@ function Review({ d, checked, targets }: { d: Draft; checked: Checked | null; ta
       <Facts
         rows={[
           [t("cert_name"), checked?.name ?? d.name],
-          [t("names"), (checked?.names ?? splitNames(d.names)).map((n) => <div key={n}>{n}</div>)],
+          [t("names"), (checked?.names ?? splitNames(d.names)).map((n) => <div key={n} title={n}>{display(n)}</div>)],
           [t("ca"), d.ca],
           [t("challenge"), challengeText(d.challenge)],
           [t("org_subject"), d.organisation || t("org_no")],
@@ -359,7 +361,7 @@ function Progress({ made }: { made: { cert: number; job: number | null } }): JSX
   const [deploy] = useJob(deployId);
   return (
     <>
-      <Head title={t("request_running")} up={["/certs", t("certificates")]} lead={t("request_running_lead")}>
+      <Head title={job?.state === "done" && (!deployId || (deploy && jobEnded(deploy))) ? t("request_over") : t("request_running")} up={["/certs", t("certificates")]} lead={job && !jobEnded(job) ? t("request_running_lead") : undefined}>
         <A href={`/certs/${made.cert}`} class="button primary">
           {t("open_cert")}
         </A>

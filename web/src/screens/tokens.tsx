@@ -67,7 +67,7 @@ export function TokensPanel(): JSX.Element {
       }
     >
       <p class="lead">{t("tokens_lead")}</p>
-      <Table label={t("tokens")} rows={list.value?.items ?? null} error={list.error} retry={() => void list.reload()} columns={columns} empty={<Empty title={t("tokens_none")}>{t("tokens_lead")}</Empty>} />
+      <Table label={t("tokens")} rows={list.value?.items ?? null} error={list.error} retry={() => void list.reload()} columns={columns} empty={<Empty title={t("tokens_none")}>{t("tokens_none_text")}</Empty>} />
       {adding && (
         <AddToken
           close={() => setAdding(false)}

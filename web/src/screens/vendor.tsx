@@ -3,9 +3,9 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { call, download, type Page, type Schemas } from "../lib/api";
-import { date, number, t, word } from "../lib/i18n";
+import { date, monthYear, number, t, word } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
-import { go, type Place } from "../lib/router";
+import { A, go, type Place } from "../lib/router";
 import { Code, Empty, Facts, Fault, Field, Head, Loading, Panel, Select, State, Tabs, When, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
 import { Table, usePages, type Column } from "../ui/table";
@@ -48,7 +48,7 @@ export function VendorScreen({ place }: { place: Place }): JSX.Element {
     );
   return (
     <>
-      <Head title={t("vendor")} lead={`${desk.value.name ?? ""} · ${t("vendor_today", desk.value.today)}${desk.value.renewal_offered ? ` · ${t("vendor_april")}` : ""}`} />
+      <Head title={t("vendor")} lead={`${desk.value.name ?? ""} · ${t("vendor_today", date(desk.value.today))}${desk.value.renewal_offered ? ` · ${t("vendor_april")}` : ""}`} />
       <Tabs<Tab>
         label={t("vendor")}
         now={tab}
@@ -317,11 +317,11 @@ function Orders(): JSX.Element {
       show: (o) => (
         <div class="two">
           <span>{nameOf(customers, o.customer)}</span>
-          <span class="muted small">{t("order_what", word("order." + o.kind), o.basics, o.servers)}</span>
+          <span class="muted small">{t("order_what", word("order." + o.kind), number(o.basics), number(o.servers))}</span>
         </div>
       ),
     },
-    { id: "on", label: t("ordered_on"), width: "9rem", level: 2, show: (o) => date(o.ordered_on) },
+    { id: "on", label: t("ordered_on"), width: "10rem", level: 2, show: (o) => date(o.ordered_on) },
     { id: "term", label: t("term"), width: "11rem", level: 2, show: (o) => <div class="two"><span>{date(o.starts_on)}</span><span class="muted small">– {date(o.ends_on)}</span></div> },
     {
       id: "do",
@@ -329,7 +329,7 @@ function Orders(): JSX.Element {
       width: "8rem",
       show: (o) =>
         o.state === "issued" ? (
-          <span class="muted">#{o.licence}</span>
+          <A href="/vendor?tab=licences">{t("licence_n", o.licence)}</A>
         ) : (
           <button class="quiet" onClick={() => (o.state === "accepted" ? act("/vendor/licences", { order: o.id }) : act(`/vendor/orders/${o.id}/accept`, undefined))}>
             {o.state === "accepted" ? t("issue") : t("accept")}
@@ -419,7 +419,7 @@ function Licences(): JSX.Element {
       show: (l) => (
         <div class="two">
           <span>{nameOf(customers, l.customer)}</span>
-          <span class="muted small">{t("licence_counts", l.certificates, l.targets)}</span>
+          <span class="muted small">{t("licence_counts", number(l.certificates), number(l.targets))}</span>
         </div>
       ),
     },
@@ -459,7 +459,7 @@ function Money({ today }: { today: string }): JSX.Element {
           {(fees.value?.items ?? []).map((f) => (
             <li key={f.item + f.from} class="spread">
               <span>
-                {word("fee." + f.item)} <span class="muted small">{t("fee_from", f.from)}</span>
+                {word("fee." + f.item)} <span class="muted small">{t("fee_from", monthYear(f.from))}</span>
               </span>
               <b>{t("yen", number(f.yen))}</b>
             </li>
@@ -487,7 +487,7 @@ function Money({ today }: { today: string }): JSX.Element {
         <Fault error={error} />
       </Panel>
       <Panel
-        title={t("statement", month)}
+        title={t("statement", monthYear(month))}
         id="statement"
         side={
           <button onClick={() => void download(`/vendor/statements/${month}?format=csv`, `inro-statement-${month}.csv`).catch(setError)}>{t("csv")}</button>
@@ -498,7 +498,7 @@ function Money({ today }: { today: string }): JSX.Element {
           {(bill.value?.items ?? []).map((x, i) => (
             <li key={i} class="spread">
               <span>
-                {x.name} <span class="muted small">{`${word("fee." + x.item)} × ${x.count}`}</span>
+                {x.name} <span class="muted small">{`${word("fee." + x.item)} × ${number(x.count)}`}</span>
               </span>
               <span>{t("yen", number(x.amount))}</span>
             </li>

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { call, query, type Cert, type CertDetail, type Endpoint, type Job, type Observation, type Page } from "../lib/api";
 import { date, duration, relative, stateText, t, word } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
+import { display } from "../lib/idn";
 import { canOperate } from "../lib/role";
 import { A, go, type Place } from "../lib/router";
 import { cn } from "../pic/pics";
@@ -36,14 +37,12 @@ export function WatchScreen({ place }: { place: Place }): JSX.Element {
             {e.host}:{e.port}
           </A>
           <span class="muted small">
-            {e.sni && e.sni !== e.host ? `SNI ${e.sni} ` : ""}
-            {e.starttls && e.starttls !== "none" ? `STARTTLS ${e.starttls} ` : ""}
-            {finding(e)}
+            {[e.sni && e.sni !== e.host ? `SNI ${e.sni}` : "", e.starttls && e.starttls !== "none" ? `STARTTLS ${e.starttls}` : "", finding(e)].filter(Boolean).join(" · ")}
           </span>
         </div>
       ),
     },
-    { id: "cert", label: t("certificate"), level: 2, width: "14rem", show: (e) => (e.cert ? <A href={`/certs/${e.cert}`}>{e.cert_name ?? `#${e.cert}`}</A> : <span class="muted">{t("no_cert_expected")}</span>) },
+    { id: "cert", label: t("certificate"), level: 2, width: "14rem", show: (e) => (e.cert ? <A href={`/certs/${e.cert}`}>{e.cert_name ? display(e.cert_name) : `#${e.cert}`}</A> : <span class="muted">{t("no_cert_expected")}</span>) },
     { id: "expires", label: t("expires"), level: 2, width: "10rem", show: (e) => <When at={firstEnd(e)} stack /> },
     { id: "seen", label: t("looked_at"), level: 3, width: "9rem", show: (e) => <span class="muted">{relative(e.seen_at) || "–"}</span> },
   ];
@@ -137,7 +136,7 @@ function AddEndpoint({ cert, close }: { cert: string; close: () => void }): JSX.
     <Dialog title={t("watch_add")} onClose={close}>
       <form onSubmit={(e) => void save(e)}>
         <Field label={t("endpoint")} value={where} onValue={setWhere} placeholder="www.example.jp:443" help={t("endpoint_help")} required focus />
-        <Select label={t("cert_expected")} value={expect} of={[["", t("none_expected")], ...certs.map((c): [string, string] => [String(c.id), c.name])]} onValue={setExpect} help={t("cert_expected_help")} />
+        <Select label={t("cert_expected")} value={expect} of={[["", t("none_expected")], ...certs.map((c): [string, string] => [String(c.id), display(c.name)])]} onValue={setExpect} help={t("cert_expected_help")} />
         <GroupSelect value={group} set={setGroup} />
         <details class="fold">
           <summary>{t("advanced")}</summary>
@@ -223,17 +222,18 @@ export function EndpointScreen({ id }: { id: string }): JSX.Element {
       <Panel title={t("held_and_served")} id="drift">
         <HeldServed e={v} cert={cert.value} />
       </Panel>
-      <div class="endpoint-facts">
-      <Facts
-        rows={[
-          ["SNI", v.sni ?? v.host],
-          ["STARTTLS", v.starttls === "none" ? t("tls_at_once") : v.starttls],
-          [t("look_every"), duration(v.every)],
-          [t("looked_at"), <When at={v.seen_at} time />],
-          [t("look_next"), <When at={v.next_at} time />],
-        ]}
-      />
-      </div>
+      <Panel title={t("facts")} id="facts">
+        <Facts
+          rows={[
+            ["SNI", v.sni ?? v.host],
+            ["STARTTLS", v.starttls === "none" ? t("tls_at_once") : v.starttls],
+            [t("owner_group"), v.group ?? t("no_group")],
+            [t("look_every"), duration(v.every)],
+            [t("looked_at"), <When at={v.seen_at} time />],
+            [t("look_next"), <When at={v.next_at} time />],
+          ]}
+        />
+      </Panel>
       <Panel title={t("observations")} id="obs">
         <Observations list={obs} />
       </Panel>
@@ -262,7 +262,7 @@ function HeldServed({ e, cert }: { e: Endpoint; cert: CertDetail | null }): JSX.
           <dl class="side-facts">
             <dt>{t("certificate")}</dt>
             <dd>
-              <A href={`/certs/${cert.id}`}>{cert.name}</A>
+              <A href={`/certs/${cert.id}`}>{display(cert.name)}</A>
             </dd>
             <dt>{t("issuer")}</dt>
             <dd>{cn(cert.issuer)}</dd>
@@ -340,7 +340,7 @@ function EditEndpoint({ e, close, done }: { e: Endpoint; close: () => void; done
   const [expect, setExpect] = useState(e.cert ? String(e.cert) : "");
   const [every, setEvery] = useState(secsText(e.every));
   const [error, setError] = useState<unknown>(null);
-  const of: [string, string][] = [["", t("none_expected")], ...certs.map((c): [string, string] => [String(c.id), c.name])];
+  const of: [string, string][] = [["", t("none_expected")], ...certs.map((c): [string, string] => [String(c.id), display(c.name)])];
   if (expect && !certs.some((c) => String(c.id) === expect)) of.push([expect, e.cert_name ?? expect]);
   return (
     <Dialog title={`${e.host}:${e.port}`} onClose={close}>

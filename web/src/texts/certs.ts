@@ -200,6 +200,7 @@ export const certs = {
   will_renew_later: ["From then on it renews by itself and goes the same way.", "以後は自動で更新し、同じ手順で適用します。"],
   request_submit: ["Apply", "申請する"],
   request_running: ["Applying", "申請しています"],
+  request_over: ["Applied for", "申請が終わりました"],
   request_running_lead: ["You may leave this page; the work goes on.", "この画面を離れても処理は続きます。"],
   no_job: ["It is registered; nothing was applied for.", "登録しました。申請はまだ行っていません。"],
 

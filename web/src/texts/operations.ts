@@ -166,6 +166,10 @@ export const operations = {
   audit_verify: ["Verify the log", "完全性を検証"],
   audit_whole: ["The log is whole: {0} records fit together.", "監査ログは完全です（{0} 件を検証）。"],
   audit_all: ["In the audit log", "監査ログで表示"],
+  actor_job: ["job {0}", "処理 {0}"],
+  actor_cli: ["command line (uid {0})", "コマンドライン（uid {0}）"],
+  actor_nobody: ["not signed in", "未サインイン"],
+  refused: ["refused", "拒否・失敗"],
   audit_none: ["Nothing recorded.", "記録はありません。"],
 
   guide_lead: ["From an empty installation to a certificate that is really served.", "設定のない状態から、証明書が実際に使われるまでの手順です。"],
@@ -186,6 +190,7 @@ export const operations = {
   step_is_open: ["(open)", "（未完了）"],
 
   report_inventory: ["Inventory", "証明書一覧表"],
+  report_expiry_none: ["No certificate ends in this time.", "この期間に期限を迎える証明書はありません。"],
   report_expiry: ["Expiry report", "有効期限一覧表"],
   report_audit: ["Audit report", "監査ログ一覧表"],
   report_cut: ["The first {0} only; use CSV for all.", "先頭の {0} 件のみ。全件は CSV 出力をご利用ください。"],

@@ -22,7 +22,7 @@ export function State({ of }: { of: string }): JSX.Element {
 
 export function faultText(e: ErrorBody): string {
   const frames = (e.while ?? []).map(pair).filter(Boolean);
-  return pair(e.message) + (frames.length ? ` (${frames.join("; ")})` : "");
+  return pair(e.message) + (frames.length ? t("in_brackets", frames.join(t("between_frames"))) : "");
 }
 
 export function errorText(error: unknown): string {
@@ -39,24 +39,32 @@ export function Fault({ error, retry }: { error: unknown; retry?: () => void }):
     <div class="fault" role="alert">
       <p>{errorText(error)}</p>
       {remote && <p class="small mono">{remote}</p>}
-      {status === 403 && <p class="small">{t("hint_403")}</p>}
       {status === 0 && <p class="small">{t("hint_net")}</p>}
       {status >= 500 && <p class="small">{t("hint_500")}</p>}
-      {retry && (
+      {retry && status !== 403 && (
         <button class="quiet" onClick={retry}>
-          {status === 409 ? t("load_again") : t("try_again")}
+          {t("try_again")}
         </button>
       )}
     </div>
   );
 }
 
-export function Panel(p: { title: string; id: string; children: ComponentChildren; side?: ComponentChildren; class?: string }): JSX.Element {
+export function Panel(p: { title: string; id: string; children: ComponentChildren; side?: ComponentChildren; class?: string; onClose?: () => void }): JSX.Element {
   return (
     <section class={`panel ${p.class ?? ""}`} aria-labelledby={p.id}>
       <div class="panel-head">
         <h2 id={p.id}>{p.title}</h2>
-        {p.side && <div class="panel-side">{p.side}</div>}
+        {(p.side || p.onClose) && (
+          <div class="panel-side">
+            {p.side}
+            {p.onClose && (
+              <button class="quiet" aria-label={t("close")} onClick={p.onClose}>
+                ✕
+              </button>
+            )}
+          </div>
+        )}
       </div>
       {p.children}
     </section>
@@ -74,9 +82,9 @@ export function Head(p: { title: ComponentChildren; lead?: ComponentChildren; ch
       )}
       <div class="head-row">
         <h1>{p.title}</h1>
+        {p.lead && <p class="lead">{p.lead}</p>}
         {p.children && <div class="actions">{p.children}</div>}
       </div>
-      {p.lead && <p class="lead">{p.lead}</p>}
     </header>
   );
 }

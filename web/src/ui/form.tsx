@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, get, type Connector, type Field as F, type Page, type TypeSchema } from "../lib/api";
-import { duration, t } from "../lib/i18n";
+import { duration, pair, t } from "../lib/i18n";
 import { Check, Field, Select } from "./basic";
 
 export type Values = Record<string, unknown>;
@@ -48,18 +48,29 @@ export function withoutSecrets(fields: F[], v: Values): Values {
 export function faultOf(error: unknown): { field: string; text: string } | null {
   if (!(error instanceof ApiError) || !error.body.field) return null;
   const parts = error.body.field.split(".");
-  return { field: parts[parts.length - 1] ?? "", text: "" };
+  return { field: parts[parts.length - 1] ?? "", text: pair(error.body.message) };
 }
+
+/** What is said at a field: the fault, where it is this field's. */
+export const faultAt = (error: unknown, field: string): string | null => {
+  const f = faultOf(error);
+  return f?.field === field ? f.text : null;
+};
 
 export function Fields(p: { fields: F[]; values: Values; set: (v: Values) => void; error?: unknown; editing?: boolean }): JSX.Element {
   const shown = p.fields.filter((f) => applies(f, p.fields, p.values));
   const plain = shown.filter((f) => !f.advanced);
   const folded = shown.filter((f) => f.advanced);
-  const bad = faultOf(p.error)?.field;
+  const fault = faultOf(p.error);
+  const bad = fault?.field;
   const [open, setOpen] = useState(false);
   const must = folded.some((f) => f.name === bad);
+  // A refusal leads to its field.
+  useEffect(() => {
+    if (bad) document.querySelector<HTMLElement>("form [aria-invalid=true]")?.focus();
+  }, [p.error]);
   const one = (f: F): JSX.Element => (
-    <Input key={f.name} f={f} v={p.values[f.name]} set={(x) => p.set({ ...p.values, [f.name]: x })} bad={bad === f.name} editing={p.editing} />
+    <Input key={f.name} f={f} v={p.values[f.name]} set={(x) => p.set({ ...p.values, [f.name]: x })} fault={bad === f.name ? (fault?.text ?? null) : null} editing={p.editing} />
   );
   return (
     <>
@@ -74,8 +85,11 @@ export function Fields(p: { fields: F[]; values: Values; set: (v: Values) => voi
   );
 }
 
+/** With its full stop: something follows. */
+const sentence = (s: string | null | undefined): string => (s ? (/[.。！？!?]$/.test(s) ? s : s + t("stop_mark")) : "");
+
 function helpOf(f: F): string {
-  const parts = [f.help ?? ""];
+  const parts = [sentence(f.help)];
   if (f.type === "int" || f.type === "port") {
     if (f.min !== null && f.max !== null && f.type === "int") parts.push(t("range", f.min, f.max));
   } else if (f.type === "seconds") {
@@ -93,9 +107,8 @@ function placeholderOf(f: F): string {
   return Array.isArray(f.default) ? f.default.join(", ") : String(f.default);
 }
 
-function Input(p: { f: F; v: unknown; set: (v: unknown) => void; bad: boolean; editing?: boolean }): JSX.Element {
-  const { f } = p;
-  const fault = p.bad ? t("field_at_fault") : null;
+function Input(p: { f: F; v: unknown; set: (v: unknown) => void; fault: string | null; editing?: boolean }): JSX.Element {
+  const { f, fault } = p;
   const fixed = !!p.editing && f.immutable;
   if (f.type === "bool") return <Check label={f.label} on={Boolean(p.v ?? f.default ?? false)} set={p.set} help={helpOf(f)} disabled={fixed} />;
   if (f.type === "enum" && f.choices) {
@@ -182,7 +195,7 @@ function Secret({ f, v, set, fault }: { f: F; v: unknown; set: (v: unknown) => v
       type={f.multiline ? undefined : "password"}
       rows={f.multiline ? 5 : undefined}
       auto="new-password"
-      help={[f.help, t("secret_help")].filter(Boolean).join(" ")}
+      help={[sentence(f.help), t("secret_help")].filter(Boolean).join(" ")}
       fault={fault}
       required={f.required}
       mono={f.multiline}

@@ -171,7 +171,6 @@ export function Table<T extends { id: number }>(p: TableProps<T>): JSX.Element {
   if (p.error && !p.rows) return <Fault error={p.error} retry={p.retry} />;
   if (!p.rows) return <Loading />;
   if (rows.length === 0) return <>{p.empty}</>;
-  const span = p.columns.length + (p.onSelect ? 1 : 0);
   return (
     <>
       <Fault error={p.error} retry={p.retry} />
@@ -194,13 +193,13 @@ export function Table<T extends { id: number }>(p: TableProps<T>): JSX.Element {
               ))}
             </tr>
           </thead>
-          {from > 0 && <Gap n={from * height} span={span} />}
+          {from > 0 && <Gap n={from * height} />}
           <tbody ref={body} style={virtual ? { "--row": `${height}px`, "--shift": "0" } : undefined}>
             {rows.slice(from, to).map((row, k) => (
               <Row key={row.id} row={row} i={from + k} p={p} height={virtual ? height : 0} toggle={toggle} />
             ))}
           </tbody>
-          {to < rows.length && <Gap n={(rows.length - to) * height} span={span} />}
+          {to < rows.length && <Gap n={(rows.length - to) * height} />}
         </table>
       </div>
       {p.next != null && p.more && (
@@ -212,11 +211,12 @@ export function Table<T extends { id: number }>(p: TableProps<T>): JSX.Element {
   );
 }
 
-function Gap({ n, span }: { n: number; span: number }): JSX.Element {
+/** The height of the rows that are not drawn: one cell, as spanning hidden columns would make new ones. */
+function Gap({ n }: { n: number }): JSX.Element {
   return (
     <tbody class="gap" aria-hidden="true">
       <tr>
-        <td colSpan={span} style={{ height: `${n}px` }} />
+        <td style={{ height: `${n}px` }} />
       </tr>
     </tbody>
   );
