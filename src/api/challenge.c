@@ -61,43 +61,6 @@ static enum rc seal(void *ctx, const char *field, struct str clear, struct arena
     return place ? r_seal(s->r, place, clear, ret, err) : NOMEM(err);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
-static bool says_where(const struct field *f)
-{
-    return f->type == FIELD_T_HOST || f->type == FIELD_T_PORT || f->type == FIELD_T_URL;
-}
-
-/* Whoever may change a certificate does not thereby learn what others entered. */
-static enum rc secrets_stay(const struct field *fields, const struct json *before,
-                            const struct json *after, struct err *err)
-{
-    bool moved = false;
-    for (const struct field *f = fields; f->type != FIELD_T_END; f++)
-        if (says_where(f) && json_get(after, f->name))
-            moved |=
-                !same_text(json_str_or(before, f->name, NULL), json_str_or(after, f->name, NULL)) ||
-                json_i64_or(before, f->name, 0) != json_i64_or(after, f->name, 0);
-    for (const struct field *f = fields; moved && f->type != FIELD_T_END; f++) {
-        const char *old = NULL, *new = NULL;
-        if (!json_get_str(json_get(before, f->name), "sealed", &old) ||
-            !json_get_str(json_get(after, f->name), "sealed", &new) || strcmp(old, new) != 0)
-            continue;
-        return refuse(err, f->name,
-                      FAIL(err, RC_INPUT, BLAME_INPUT,
-                           MSG("api.challenge_moved",
-                               "the machine to connect to has changed: enter {0} again, it is not "
-                               "sent to another machine than it was entered for",
-                               "接続先が変わりました。登録済みの {1} は別の接続先には送信しません。"
-                               "{1} を入力し直してください"),
-                           f->label.en, f->label.ja));
-    }
-    return RC_OK;
-}
-
 /* Without its type; NULL: nothing was given. */
 static enum rc given_settings(const struct json *given, struct arena *a, struct json **ret,
                               struct err *err)
@@ -164,7 +127,7 @@ static enum rc settings_text(struct request *r, const struct challenge_ops *ops,
         TRY(ops->head.fit(v, err));
     TRY(encode_text(r, fields, v, SCHEMA_STORED, &text, err));
     TRY(json_parse(str_from(text), &clean, err));
-    TRY(secrets_stay(fields, before, clean, err));
+    TRY(r_secrets_stay(fields, before, clean, err));
     return write_kept(r, ops->head.id, has_secret(fields, clean) ? s.vault : NULL, clean, ret, err);
 }
 

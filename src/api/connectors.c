@@ -69,11 +69,16 @@ static enum rc settings_text(struct request *r, const struct conn_head *head,
     enum rc rc = schema_decode(head->fields, given, before, &sink, r->a, settings, err);
     if (rc == RC_OK && head->fit)
         rc = head->fit(settings, err);
-    if (rc != RC_OK) {
+    if (rc == RC_OK)
+        rc = encode_text(r, head->fields, settings, SCHEMA_STORED, ret, err);
+    AUTO(json) struct json *after = NULL;
+    if (rc == RC_OK && before)
+        rc = json_parse(str_from(*ret), &after, err);
+    if (rc == RC_OK && before)
+        rc = r_secrets_stay(head->fields, before, after, err);
+    if (rc != RC_OK)
         err_field(err, "settings");
-        return rc;
-    }
-    return encode_text(r, head->fields, settings, SCHEMA_STORED, ret, err);
+    return rc;
 }
 
 static enum rc view_settings(struct request *r, const struct connector *c, struct err *err)

@@ -238,6 +238,43 @@ enum rc r_seal(struct request *r, const char *place, struct str clear, const cha
     return rc;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool says_where(const struct field *f)
+{
+    return f->type == FIELD_T_HOST || f->type == FIELD_T_PORT || f->type == FIELD_T_URL;
+}
+
+enum rc r_secrets_stay(const struct field *fields, const struct json *before,
+                       const struct json *after, struct err *err)
+{
+    bool moved = false;
+    for (const struct field *f = fields; f->type != FIELD_T_END; f++)
+        if (says_where(f) && json_get(after, f->name))
+            moved |=
+                !same_text(json_str_or(before, f->name, NULL), json_str_or(after, f->name, NULL)) ||
+                json_i64_or(before, f->name, 0) != json_i64_or(after, f->name, 0);
+    for (const struct field *f = fields; moved && f->type != FIELD_T_END; f++) {
+        const char *old = NULL, *new = NULL;
+        if (!json_get_str(json_get(before, f->name), "sealed", &old) ||
+            !json_get_str(json_get(after, f->name), "sealed", &new) || strcmp(old, new) != 0)
+            continue;
+        enum rc rc = FAIL(err, RC_INPUT, BLAME_INPUT,
+                          MSG("api.secret_moved",
+                              "the machine to connect to has changed: enter {0} again, it is not "
+                              "sent to another machine than it was entered for",
+                              "接続先が変わりました。登録済みの {1} は別の接続先には送信しません。"
+                              "{1} を入力し直してください"),
+                          f->label.en, f->label.ja);
+        err_field(err, f->name);
+        return rc;
+    }
+    return RC_OK;
+}
+
 enum rc stored_json(const char *text, struct json **ret, struct err *err)
 {
     *ret = NULL;

@@ -213,6 +213,13 @@ void r_event(struct request *r, const char *kind, int64_t id);
 /* Into the vault, bound to the place; the result is in the request's arena. */
 MUST enum rc r_seal(struct request *r, const char *place, struct str clear, const char **ret,
                     struct err *err);
+/*
+ * Settings before and after a change, as stored: where the machine to connect to is another one, a
+ * secret entered for the former must be entered again. Whoever may change settings does not thereby
+ * learn what others entered.
+ */
+MUST enum rc r_secrets_stay(const struct field *fields, const struct json *before,
+                            const struct json *after, struct err *err);
 /* Parses stored JSON; NULL when absent. Lives until the end of the scope of its AUTO(json). */
 MUST enum rc stored_json(const char *text, struct json **ret, struct err *err);
 enum conn_kind kind_of_name(const char *kind);

@@ -19,8 +19,12 @@ def changes(box):
     secret = write(f"{box.folder}/password", "mail-password", 0o600)
     i.cli("notify", "add", "mail", "--type", "smtp", "--host", "127.0.0.1", "--port", "2525", "--from", "a@x.test", "--to",
           "b@x.test", "--user", "u", "--password-file", secret)
-    got = i.cli("notify", "change", "mail", "--port", "2626", "--name", "post")[1]
-    want = {"host": "127.0.0.1", "port": 2626, "to": ["b@x.test"], "user": "u", "password": {"set": True}}
+    code, _, said = i.cli("notify", "change", "mail", "--port", "2626", ok=False)
+    if code != 3 or "password" not in said:
+        raise Failure(f"the password would go elsewhere: {code} {said}")
+    i.cli("notify", "change", "mail", "--port", "2626", "--password-file", secret)
+    got = i.cli("notify", "change", "mail", "--from", "c@x.test", "--name", "post")[1]
+    want = {"host": "127.0.0.1", "port": 2626, "from": "c@x.test", "to": ["b@x.test"], "user": "u", "password": {"set": True}}
     if got["name"] != "post" or {k: got["settings"].get(k) for k in want} != want:
         raise Failure(f"changed: {got}")
     i.cli("ca", "add", "own", "--type", "private")

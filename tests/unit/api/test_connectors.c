@@ -105,6 +105,37 @@ static void a_secret_is_kept_and_never_shown(void **state)
     api_rig_end(&d.r);
 }
 
+/* Who may change a connector does not thereby send its password to a machine of their own. */
+static void a_secret_stays_with_its_machine(void **state)
+{
+    static const char *const away[] = {"\"host\":\"evil.example\"",
+                                       "\"host\":\"m.example\",\"port\":2525"};
+    static const char *const kept[] = {"", ",\"password\":{\"set\":true}"};
+    struct desk d;
+    (void)state;
+    desk_open(&d);
+    (void)ask(&d, 201, "POST", "/notifiers",
+              arena_printf(d.r.a, "{\"name\":\"mail\",\"type\":\"smtp\",\"settings\":%s}",
+                           mail(&d, "\"" CLEAR "\"")));
+    const char *first = sealed_of(&d, "notifier", "mail", "password");
+    for (size_t i = 0; i < COUNT_OF(away) * COUNT_OF(kept); i++) {
+        struct answer x =
+            change(&d, 400,
+                   arena_printf(d.r.a,
+                                "{%s,\"from\":\"a@a.example\",\"to\":[\"b@a.example\"],"
+                                "\"user\":\"u\"%s}",
+                                away[i / 2], kept[i % 2]));
+        assert_string_equal(json_str_or(x.json, "error.id", ""), "api.secret_moved");
+        assert_string_equal(json_str_or(x.json, "error.field", ""), "settings.password");
+        assert_string_equal(sealed_of(&d, "notifier", "mail", "password"), first);
+    }
+    (void)change(&d, 200,
+                 "{\"host\":\"other.example\",\"from\":\"a@a.example\",\"to\":[\"b@a.example\"],"
+                 "\"user\":\"u\",\"password\":\"" CLEAR "-2\"}");
+    assert_string_not_equal(sealed_of(&d, "notifier", "mail", "password"), first);
+    api_rig_end(&d.r);
+}
+
 static void the_audit_log_tells_a_change_by_fingerprint(void **state)
 {
     struct desk d;
@@ -261,6 +292,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_secret_is_kept_and_never_shown),
+        cmocka_unit_test(a_secret_stays_with_its_machine),
         cmocka_unit_test(the_audit_log_tells_a_change_by_fingerprint),
         cmocka_unit_test(what_is_given_replaces_what_was),
         cmocka_unit_test(what_cannot_change_does_not),
