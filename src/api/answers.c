@@ -119,7 +119,7 @@ static const struct component components[] = {
     {"Seen", "addresses:[SeenAddress] error:Fault?", {"What was seen last", "直近の検出結果"}},
     {"SeenAddress",
      "addr:str state:str sha256:str? subject:str? issuer:str? serial:str? protocol:str? "
-     "not_after:time? trusted:bool",
+     "not_after:time? trusted:bool unusual?:[str]",
      {"What one address showed", "アドレスごとの検出結果"}},
     {"Observation",
      "id:int addr:str? at:time? sha256:str? subject:str? issuer:str? protocol:str? not_after:time? "

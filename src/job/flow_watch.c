@@ -77,6 +77,28 @@ static enum rc add_observation(struct db *db, struct run *r, struct watch *wa, s
     return db_observation_add(db, &o, err);
 }
 
+static void seen_address(struct json_writer *w, const struct watch *wa, size_t i, int64_t now)
+{
+    const struct looked *l = &wa->v[i];
+    const char *remark;
+    jw_object(w);
+    jw_kstr(w, "addr", l->addr);
+    jw_kstr(w, "state", state_of(wa, i, now));
+    jw_kstr(w, "sha256", wa->sha[i]);
+    jw_kstr(w, "subject", l->parsed ? l->leaf.subject : NULL);
+    jw_kstr(w, "issuer", l->parsed ? l->leaf.issuer : NULL);
+    jw_kstr(w, "serial", l->parsed ? l->leaf.serial : NULL);
+    jw_kstr(w, "protocol", l->reached ? l->seen.protocol : NULL);
+    jw_ktime(w, "not_after", l->parsed ? l->leaf.not_after : 0);
+    jw_kbool(w, "trusted", l->trusted);
+    jw_key(w, "unusual");
+    jw_array(w);
+    for (size_t k = 0; l->parsed && (remark = cert_remark(l->leaf.unusual, k)) != NULL; k++)
+        jw_str(w, remark);
+    jw_end_array(w);
+    jw_end_object(w);
+}
+
 static enum rc seen_text(struct run *r, struct watch *wa, int64_t now, struct err *err)
 {
     AUTO(buf) struct buf b = BUF(256 * 1024);
@@ -84,20 +106,8 @@ static enum rc seen_text(struct run *r, struct watch *wa, int64_t now, struct er
     jw_object(&w);
     jw_key(&w, "addresses");
     jw_array(&w);
-    for (size_t i = 0; i < wa->n; i++) {
-        const struct looked *l = &wa->v[i];
-        jw_object(&w);
-        jw_kstr(&w, "addr", l->addr);
-        jw_kstr(&w, "state", state_of(wa, i, now));
-        jw_kstr(&w, "sha256", wa->sha[i]);
-        jw_kstr(&w, "subject", l->parsed ? l->leaf.subject : NULL);
-        jw_kstr(&w, "issuer", l->parsed ? l->leaf.issuer : NULL);
-        jw_kstr(&w, "serial", l->parsed ? l->leaf.serial : NULL);
-        jw_kstr(&w, "protocol", l->reached ? l->seen.protocol : NULL);
-        jw_ktime(&w, "not_after", l->parsed ? l->leaf.not_after : 0);
-        jw_kbool(&w, "trusted", l->trusted);
-        jw_end_object(&w);
-    }
+    for (size_t i = 0; i < wa->n; i++)
+        seen_address(&w, wa, i, now);
     jw_end_array(&w);
     jw_key(&w, "error");
     if (wa->why.rc != RC_OK)
@@ -190,7 +200,7 @@ static enum rc look(struct run *r, struct step_out *out, struct err *err)
         const char *s = state_of(wa, i, now);
         if (rank(s) > rank(wa->worst))
             wa->worst = s;
-        if (!v->reached && wa->why.rc == RC_OK)
+        if ((!v->reached || !v->parsed) && wa->why.rc == RC_OK)
             wa->why = v->err;
         if (v->parsed && (!wa->not_after || v->leaf.not_after < wa->not_after))
             wa->not_after = v->leaf.not_after;

@@ -18,6 +18,12 @@
 
 enum { PROBE_BYTES = 1 << 20, CHAIN_SHOWN = 20, CERT_BYTES = 65536 };
 
+/* OpenSSL's own, then those that it can and does not offer: a server that has a key on no other
+ * curve shows its certificate to who names its curve. */
+#define PROBE_GROUPS                                                                               \
+    "X25519:P-256:X448:P-521:P-384:ffdhe2048:ffdhe3072:ffdhe4096:ffdhe6144:ffdhe8192:secp256k1:"   \
+    "brainpoolP256r1:brainpoolP384r1:brainpoolP512r1:P-224:P-192"
+
 static int verify_all(int ok, X509_STORE_CTX *ctx)
 {
     (void)ok;
@@ -47,7 +53,8 @@ static SSL_CTX *make_ctx(const struct tls_probe *p, bool *asked)
     SSL_CTX_set_client_cert_cb(c, NULL);
     SSL_CTX_set_cert_cb(c, note_client_cert, asked);
     /* What is old must still be seen. */
-    (void)SSL_CTX_set_cipher_list(c, "ALL:@SECLEVEL=0");
+    (void)SSL_CTX_set_cipher_list(c, "ALL:+aNULL:@SECLEVEL=0");
+    (void)SSL_CTX_set1_groups_list(c, PROBE_GROUPS);
     (void)SSL_CTX_set_min_proto_version(c, TLS1_VERSION);
     SSL_CTX_set_options(c, SSL_OP_LEGACY_SERVER_CONNECT | SSL_OP_IGNORE_UNEXPECTED_EOF);
     (void)SSL_CTX_set_default_verify_paths(c);
@@ -82,6 +89,19 @@ static bool wait_for(SSL *ssl, int fd, int want, int64_t deadline)
     return left > 0 && poll(&pf, 1, (int)left) > 0;
 }
 
+/* TLS's own word for it, else the first there is: below "unable to find public key parameters" lies
+ * "decode error", which tells nobody anything. Left alone when there is none. */
+static void why_of(char *why, size_t n)
+{
+    unsigned long code, first = ERR_peek_error();
+    while ((code = ERR_get_error()) != 0 && ERR_GET_LIB(code) != ERR_LIB_SSL)
+        ;
+    const char *reason = ERR_reason_error_string(code ? code : first);
+    if (first)
+        (void)snprintf(why, n, "%s", reason ? reason : "?");
+    ERR_clear_error();
+}
+
 static enum rc handshake(SSL *ssl, int fd, const struct tls_probe *p, struct err *err)
 {
     for (;;) {
@@ -98,12 +118,7 @@ static enum rc handshake(SSL *ssl, int fd, const struct tls_probe *p, struct err
                 return probe_failed(p, true, "", err);
             continue;
         }
-        unsigned long code = ERR_peek_error();
-        if (code) {
-            const char *reason = ERR_reason_error_string(code);
-            (void)snprintf(why, sizeof why, "%s", reason ? reason : "?");
-        }
-        ERR_clear_error();
+        why_of(why, sizeof why);
         /* A server that only wants a client certificate has shown its own by now. */
         if (SSL_get0_peer_certificate(ssl))
             return RC_OK;

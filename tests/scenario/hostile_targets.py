@@ -451,6 +451,74 @@ def servers(box):
     return made
 
 
+def unknown_curve(l, s):
+    """A server's first flight of TLS 1.2 with a certificate whose key is on a curve nobody knows."""
+    cert = der_of(l.folder, "ec", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256").replace(
+        bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06082a8648ce3d03017f"))
+
+    def handshake(kind, body):
+        return bytes([kind]) + len(body).to_bytes(3, "big") + body
+
+    one = len(cert).to_bytes(3, "big") + cert
+    flight = (handshake(2, b"\x03\x03" + b"r" * 32 + b"\0" + b"\x00\x2f" + b"\0") +
+              handshake(11, len(one).to_bytes(3, "big") + one) + handshake(14, b""))
+    l.take(s)
+    s.sendall(b"\x16\x03\x03" + len(flight).to_bytes(2, "big") + flight)
+    silent(l, s)
+
+
+def der_of(folder, name, *argv):
+    subprocess.run(["openssl", "req", "-x509", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{folder}/{name}.k", "-outform",
+                    "DER", "-out", f"{folder}/{name}.der", *argv], check=True, capture_output=True)
+    with open(f"{folder}/{name}.der", "rb") as f:
+        return f.read()
+
+
+def weak_servers(box):
+    """32: DSA, MD5, curves, no certificate at all: a clear finding, from `inro scan` and from the watcher."""
+    folder = f"{box.folder}/weak"
+    os.makedirs(folder)
+    subprocess.run(["openssl", "dsaparam", "-out", f"{folder}/dsa.pem", "2048"], check=True, capture_output=True)
+    made = {"dsa": (["-newkey", f"dsa:{folder}/dsa.pem"], ["-tls1_2"]), "md5": (["-newkey", "rsa:2048", "-md5"], []),
+            "secp256k1": (["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp256k1"], ["-tls1_2"]),
+            "brainpool": (["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:brainpoolP256r1"], ["-tls1_2"])}
+    ports = {}
+    for name, (how, more) in made.items():
+        der_of(folder, name, *how)
+        ports[name] = box.rig.add(SServer(f"{box.folder}/{name}", "-certform", "DER", "-cert", f"{folder}/{name}.der", "-key",
+                                          f"{folder}/{name}.k", "-cipher", "ALL:@SECLEVEL=0", *more)).port
+    ports["anonymous"] = box.rig.add(SServer(f"{box.folder}/anonymous", "-nocert", "-tls1_2", "-cipher",
+                                             "aNULL:@SECLEVEL=0")).port
+    strange = Listener(unknown_curve)
+    strange.folder = folder
+    ports["curve"] = box.rig.add(strange).port
+    i = box.rig.add(Inro(box.inro, f"{box.folder}/inro"))
+    i.start()
+    out = subprocess.run([box.inro, "scan", "--timeout", "10"], input="".join(f"127.0.0.1:{p}\n" for p in ports.values()),
+                         capture_output=True, text=True, timeout=60)
+    scanned = {r["port"]: r for r in map(json.loads, out.stdout.splitlines())}
+    wrong = []
+    for name, port in ports.items():
+        w = i.get("watch", "add", f"127.0.0.1:{port}")
+        i.cli("watch", "now", str(w["id"]), "--wait", ok=False)
+        e = next(x for x in i.get("watch", "list")["items"] if x["id"] == w["id"])
+        address = (e["seen"]["addresses"] or [{}])[0]
+        remark = {"dsa": "key", "md5": "signature", "secp256k1": "key", "brainpool": "key"}.get(name)
+        words = {"anonymous": "showed no certificate", "curve": "public key"}.get(name)
+        s = scanned[port]
+        if remark and (remark not in address.get("unusual", []) or remark not in s.get("unusual", []) or
+                       e["state"] != "untrusted" or s.get("error")):
+            wrong.append(f"{name}: {e} / {s}")
+        if words:
+            for fault in (e["seen"]["error"], s.get("error")):
+                if not fault or words not in fault["message"]["en"] or fault["message"]["ja"].isascii():
+                    wrong.append(f"{name}: {fault}")
+            if e["state"] != "unreachable":
+                wrong.append(f"{name}: {e['state']}")
+    if wrong:
+        raise Failure("\n  " + "\n  ".join(wrong))
+
+
 def egress(box):
     """34, F20: names and numbers that mean this machine are refused where they are not allowed."""
     i = box.rig.add(Inro(box.inro, f"{box.folder}/inro"))
@@ -487,4 +555,4 @@ def start_closed(i):
     wait_for("inro serve", lambda: i.check_alive() and "inro: ready" in i.log_since(0), 20)
 
 
-TESTS = [files_in_the_way, commands, hostile_ssh, probes, egress]
+TESTS = [files_in_the_way, commands, hostile_ssh, probes, weak_servers, egress]

@@ -14,8 +14,8 @@ struct craft {
     const char *const *dns;
     size_t dns_count, dns_len; /* dns_len: of each, 0 = strlen */
     const EVP_MD *md;
-    enum key_alg alg;
-    int poison_nid; /* one more extension with a NULL in it */
+    const struct key *key; /* NULL: an RSA key */
+    int poison_nid;        /* one more extension with a NULL in it */
 };
 
 static struct key *crafting_key;
@@ -58,7 +58,8 @@ static void craft(const struct craft *c, struct buf *out)
     X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8,
                                (const unsigned char *)(c->cn ? c->cn : "odd.example"), -1, -1, 0);
     X509_set_issuer_name(x, X509_get_subject_name(x));
-    X509_set_pubkey(x, crafting_key->pkey);
+    EVP_PKEY *pkey = c->key ? c->key->pkey : crafting_key->pkey;
+    X509_set_pubkey(x, pkey);
     add_dns(x, c);
     if (c->poison_nid) {
         ASN1_OCTET_STRING *null = ASN1_OCTET_STRING_new();
@@ -68,7 +69,7 @@ static void craft(const struct craft *c, struct buf *out)
         X509_EXTENSION_free(e);
         ASN1_OCTET_STRING_free(null);
     }
-    assert_true(X509_sign(x, crafting_key->pkey, c->md ? c->md : EVP_sha256()) > 0);
+    assert_true(X509_sign(x, pkey, c->md ? c->md : EVP_sha256()) > 0);
     int n = i2d_X509(x, &der);
     buf_add(out, der, (size_t)n);
     OPENSSL_free(der);
@@ -365,6 +366,34 @@ static void weak_signatures_and_poison_are_flagged(void **state)
     assert_int_equal(c.name_count, 0);
 }
 
+/* Case 32: a key on a curve, or of an algorithm, that nobody knows is a remark and not a failure.
+ */
+static void keys_nobody_knows_are_flagged(void **state)
+{
+    UNUSED(state);
+    static const unsigned char curve[] = {6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7};
+    static const unsigned char algorithm[] = {6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1};
+    const struct {
+        const unsigned char *oid;
+        size_t n;
+    } rows[] = {{curve, sizeof curve}, {algorithm, sizeof algorithm}};
+    struct key *key = rig_key(KEY_EC256);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO(buf) struct buf der = BUF(1 << 18);
+        struct cert_info c;
+        craft(&(struct craft){.cn = "curve", .key = key}, &der);
+        char *at = memmem(der.p, der.len, rows[i].oid, rows[i].n);
+        assert_non_null(at);
+        at[rows[i].n - 1] ^= 0x78;
+        EXPECT(cert_parse(buf_str(&der), arena, &c, &err), RC_OK, NULL);
+        assert_true(c.unusual & CERT_ODD_KEY);
+        assert_string_equal(c.key_name, "unknown");
+        assert_string_equal(c.common_name, "curve");
+        EXPECT(cert_servable(&c, c.not_before, &err), RC_INPUT, "crypto.servable.odd");
+    }
+    key_destroy(key);
+}
+
 static void hosts_are_covered_by_the_rules_of_rfc9525(void **state)
 {
     UNUSED(state);
@@ -451,6 +480,7 @@ int main(void)
         cmocka_unit_test(names_no_ca_may_issue_are_flagged),
         cmocka_unit_test(hostile_text_comes_out_inert),
         cmocka_unit_test(weak_signatures_and_poison_are_flagged),
+        cmocka_unit_test(keys_nobody_knows_are_flagged),
         cmocka_unit_test(hosts_are_covered_by_the_rules_of_rfc9525),
         cmocka_unit_test(what_is_lost_is_listed),
         cmocka_unit_test(failing_memory_is_all_or_nothing),

@@ -313,6 +313,11 @@ function HeldServed({ e, cert }: { e: Endpoint; cert: CertDetail | null }): JSX.
                   <dd>
                     {a.protocol} · {a.trusted ? t("trusted") : t("untrusted")}
                   </dd>
+                  {(a.unusual ?? []).map((x) => (
+                    <dd key={x} class="warn-text">
+                      ! {word("unusual." + x)}
+                    </dd>
+                  ))}
                 </dl>
               )}
               {differs && <p class="warn-text small">≠ {t("differs_text")}</p>}
