@@ -21,7 +21,7 @@ static int finish(struct cli *c, const struct json *answer, struct err *err)
     return status;
 }
 
-static void put_names(struct json_writer *w, struct str text)
+void cli_put_names(struct json_writer *w, struct str text)
 {
     struct str part;
     jw_key(w, "names");
@@ -69,7 +69,7 @@ static enum rc request_one(struct cli *c, struct str names, struct json **ret, s
     const char *challenge = cli_opt(c, "challenge");
     struct str text;
     jw_object(&w);
-    put_names(&w, names);
+    cli_put_names(&w, names);
     jw_kstr(&w, "ca", cli_opt(c, "ca"));
     if (cli_opt(c, "key"))
         jw_kstr(&w, "key", cli_opt(c, "key"));

@@ -29,6 +29,18 @@ def changes(box):
         raise Failure(f"changed: {got}")
     i.cli("ca", "add", "own", "--type", "private")
     i.cli("cert", "request", "a.test", "--ca", "own", "--wait")
+    root = {"type": "http-01-webroot", "via": "ssh", "host": "127.0.0.1", "user": "u", "auth": "password",
+            "password": {"set": True}}
+    got = i.cli("cert", "change", "a.test", "--names", "a.test,b.test", "--auto-renew", "no", "--challenge",
+                "http-01-webroot", "--directory", "/srv/www", "--via", "ssh", "--host", "127.0.0.1", "--user", "u", "--auth",
+                "password", "--password-file", secret)[1]
+    if got["names"] != ["a.test", "b.test"] or got["policy"]["auto_renew"] or got["policy"]["on_failure"] != "stop":
+        raise Failure(f"certificate: {got}")
+    again = i.cli("cert", "change", "a.test", "--on-failure", "continue", "--renew-before", "10d")[1]
+    if {k: again["challenge"].get(k) for k in root} != root or again["challenge"] != got["challenge"]:
+        raise Failure(f"the challenge: {again['challenge']}")
+    if again["policy"] != {**got["policy"], "on_failure": "continue", "renew_before": 864000}:
+        raise Failure(f"the policy: {again['policy']}")
     i.cli("target", "add", "here", "--type", "files", "--via", "local")
     i.cli("bind", "a.test", "here", "--cert-path", f"{box.folder}/c.pem", "--key-path", f"{box.folder}/k.pem")
     i.cli("deploy", "a.test", "--wait")
