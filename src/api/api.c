@@ -229,6 +229,17 @@ static enum rc audit_line(struct request *r, struct db *db, const char *result, 
     return db_audit_add(db, &a, err);
 }
 
+enum rc r_audit_as(struct request *r, const char *route_id, struct err *err)
+{
+    struct request one = *r;
+    for (size_t i = 0; i < api_route_count(); i++)
+        if (strcmp(api_route(i)->id, route_id) == 0)
+            one.route = api_route(i);
+    one.before = NULL;
+    trail_after(&one, r->db);
+    return audit_line(&one, r->db, "ok", err);
+}
+
 /* What was refused to somebody known is recorded as well. */
 static void audit_refusal(struct request *r, const struct err *why)
 {

@@ -91,9 +91,8 @@ static enum rc repeated(struct request *r, const struct cert *c, bool *ret_done,
     return view_created(r, &old, job, err);
 }
 
-static enum rc run_create(struct request *r, struct err *err)
+static enum rc create(struct request *r, const struct cert_in *in, struct err *err)
 {
-    const struct cert_in *in = r->in;
     struct cert c = {.created = r->now, .updated = r->now, .revision = 1};
     int64_t job = 0;
     bool done = false, existing = false;
@@ -108,6 +107,69 @@ static enum rc run_create(struct request *r, struct err *err)
     r->status = 201;
     r_event(r, "cert", c.id);
     return view_created(r, &c, job, err);
+}
+
+static enum rc run_create(struct request *r, struct err *err)
+{
+    return create(r, r->in, err);
+}
+
+enum { LINE_NAMES_MAX = 100 };
+
+/* "a.example, b.example" */
+static enum rc line_names(struct request *r, const char *line, struct str_list *ret,
+                          struct err *err)
+{
+    struct str rest = str_from(line), part;
+    const char **v = arena_array(r->a, LINE_NAMES_MAX, sizeof *v);
+    size_t n = 0;
+    if (!v)
+        return NOMEM(err);
+    while (str_split(&rest, ',', &part)) {
+        part = str_trim(part);
+        if (part.n == 0)
+            continue;
+        CHECK(n < LINE_NAMES_MAX, err, RC_INPUT, BLAME_INPUT,
+              MSG("api.batch_names", "one certificate has at most {0} names",
+                  "1 枚の証明書の名前は {0} 個までです"),
+              NUM(LINE_NAMES_MAX));
+        if (!(v[n++] = arena_str(r->a, part)))
+            return NOMEM(err);
+    }
+    CHECK(n > 0, err, RC_INPUT, BLAME_INPUT,
+          MSG("api.batch_empty", "a line has no name", "名前のない行があります"));
+    *ret = (struct str_list){v, n};
+    return RC_OK;
+}
+
+static enum rc batch_one(struct request *r, const char *line, struct err *err)
+{
+    struct cert_in one = *(const struct cert_in *)r->in;
+    r->subject = r->detail = NULL;
+    TRY(line_names(r, line, &one.names, err));
+    TRY(create(r, &one, err));
+    return r_audit_as(r, "cert.create", err);
+}
+
+/* All of them or, when one is refused, none: whoever asks finds out which by asking for each. */
+static enum rc run_batch(struct request *r, struct err *err)
+{
+    const struct cert_in *in = r->in;
+    jw_object(&r->w);
+    jw_key(&r->w, "items");
+    jw_array(&r->w);
+    for (size_t i = 0; i < in->lines.n; i++) {
+        enum rc rc = batch_one(r, in->lines.v[i], err);
+        if (rc != RC_OK) {
+            err_field(err, "lines");
+            return WHILE(err, rc, MSG("api.while_line", "line {0}", "{0} 行目"), NUM(i + 1));
+        }
+    }
+    jw_end_array(&r->w);
+    jw_end_object(&r->w);
+    r->status = 201;
+    r->subject = r->detail = NULL;
+    return RC_OK;
 }
 
 static enum rc run_get(struct request *r, struct err *err)
@@ -338,6 +400,11 @@ static const struct route rows[] = {
      .answer = "200/201 CertCreated",
      .summary = {"Add a certificate and apply for it", "証明書を登録して申請する"},
      BODY(cert_fields, struct cert_in), .objects = objects},
+    {"cert.batch", "POST", "/certs/batch", PERM(PERM_OPERATE), ROUTE_WRITE | ROUTE_LICENCE,
+     run_batch, .answer = "201 CertBatch",
+     .summary = {"Add several certificates and apply for them, all or none",
+                 "複数の証明書をまとめて登録して申請する（1 件でも不正なら登録しない）"},
+     BODY(cert_batch_fields, struct cert_in), .objects = objects},
     {"cert.import", "POST", "/certs/import", PERM(PERM_OPERATE), ROUTE_WRITE | ROUTE_LICENCE,
      cert_import, .answer = "201 CertImported",
      .summary = {"Import a certificate, with its key or without", "証明書を取り込む"},

@@ -4,7 +4,7 @@
 #include "api/priv.h"
 #include "codec/name.h"
 
-enum { NAMES_MAX = 100 };
+enum { NAMES_MAX = 100, BATCH_MAX = 100 };
 
 const struct field policy_fields[] = {
     FIELD_SECS(struct policy_in, validity, .min = 1, .max = (int64_t)10 * 366 * 86400,
@@ -29,20 +29,30 @@ static const struct field_choice keys[] = {
     {"rsa2048", {"RSA 2048", "RSA 2048"}}, {"rsa3072", {"RSA 3072", "RSA 3072"}},
     {"rsa4096", {"RSA 4096", "RSA 4096"}}, {NULL, {NULL, NULL}}};
 
+/* What one certificate is asked to be, or each of several. */
+#define FIELDS_OF_EACH                                                                             \
+    FIELD_STR(struct cert_in, ca, .flags = FIELD_REQUIRED, .max = 128,                             \
+              .label = {"CA account", "認証局設定"}),                                              \
+        FIELD_ENUM(struct cert_in, key, .dflt = "ec256", .choices = keys, .label = {"Key", "鍵"}), \
+        FIELD_STR(struct cert_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),      \
+        FIELD_STR(struct cert_in, organisation, .max = 128,                                        \
+                  .label = {"Organisation in the subject", "サブジェクトの組織"}),                 \
+        FIELD_TAGS(struct cert_in),                                                                \
+        FIELD_BOOL(struct cert_in, request, .dflt = "true",                                        \
+                   .label = {"Apply at once", "すぐに申請する"}),                                  \
+        FIELD_END
+
 const struct field cert_fields[] = {
     FIELD_LIST(struct cert_in, names, .flags = FIELD_REQUIRED, .min = 1, .max = NAMES_MAX,
                .label = {"Names", "ドメイン名"}),
     FIELD_STR(struct cert_in, name, .max = 128, .label = {"Name in Inro", "管理名"}),
-    FIELD_STR(struct cert_in, ca, .flags = FIELD_REQUIRED, .max = 128,
-              .label = {"CA account", "認証局設定"}),
-    FIELD_ENUM(struct cert_in, key, .dflt = "ec256", .choices = keys, .label = {"Key", "鍵"}),
-    FIELD_STR(struct cert_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
-    FIELD_STR(struct cert_in, organisation, .max = 128,
-              .label = {"Organisation in the subject", "サブジェクトの組織"}),
-    FIELD_TAGS(struct cert_in),
-    FIELD_BOOL(struct cert_in, request, .dflt = "true",
-               .label = {"Apply at once", "すぐに申請する"}),
-    FIELD_END};
+    FIELDS_OF_EACH};
+
+const struct field cert_batch_fields[] = {
+    FIELD_LIST(struct cert_in, lines, .flags = FIELD_REQUIRED, .min = 1, .max = BATCH_MAX,
+               .label = {"The names of each certificate, with commas between them",
+                         "証明書ごとのドメイン名（コンマ区切り）"}),
+    FIELDS_OF_EACH};
 
 static enum rc refuse(struct err *err, const char *field, enum rc rc)
 {

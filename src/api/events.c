@@ -74,12 +74,8 @@ void events_open(struct api *api, struct http_exchange *x, const struct api_answ
 }
 
 /* The first string after "event": the kind; what is no word is "message". */
-static void event_text(const char *json, bool whole, struct buf *out)
+static void event_text(const struct json *j, bool whole, struct buf *out)
 {
-    struct json *j = NULL;
-    struct err err;
-    if (json_parse(str_from(json), &j, &err) != RC_OK)
-        return;
     const char *kind = json_str_or(j, "event", "message");
     bool word = kind[0] && strspn(kind, "abcdefghijklmnopqrstuvwxyz_.") == strlen(kind);
     buf_adds(out, "event: ");
@@ -94,22 +90,42 @@ static void event_text(const char *json, bool whole, struct buf *out)
         jw_end_object(&w);
     }
     buf_adds(out, "\n\n");
-    json_free(j);
+}
+
+/* With the lock held. */
+static void tell_waiters(struct api *api, const struct json *j)
+{
+    bool hit = false, job = strcmp(json_str_or(j, "event", ""), "job") == 0;
+    int64_t id = json_i64_or(j, "id", 0);
+    for (struct job_waiter *w = api->job_waiters; job && w; w = w->next)
+        if (w->job == id)
+            w->hit = hit = true;
+    if (hit)
+        (void)pthread_cond_broadcast(&api->event_cond);
+}
+
+/* With the lock held. */
+static void tell_streams(struct api *api, const struct json *j)
+{
+    AUTO(buf) struct buf b = BUF((size_t)256 << 10), kind = BUF(4096);
+    if (!api->streams)
+        return;
+    event_text(j, true, &b);
+    event_text(j, false, &kind);
+    if (b.bad == RC_OK && kind.bad == RC_OK)
+        for (struct stream_client *c = api->streams; c; c = c->next)
+            if (!c->closed)
+                c->closed = !http_stream_send(c->stream, buf_str(c->sees_all ? &b : &kind));
 }
 
 void api_event(struct api *api, const char *json)
 {
-    AUTO(buf) struct buf b = BUF((size_t)256 << 10), kind = BUF(4096);
-    struct err err;
-    event_text(json, true, &b);
-    event_text(json, false, &kind);
+    AUTO(json) struct json *j = NULL;
     (void)pthread_mutex_lock(&api->event_lock);
-    api->events++;
-    (void)pthread_cond_broadcast(&api->event_cond);
-    if (b.len > 0 && buf_ok(&b, &err) == RC_OK)
-        for (struct stream_client *c = api->streams; c; c = c->next)
-            if (!c->closed)
-                c->closed = !http_stream_send(c->stream, buf_str(c->sees_all ? &b : &kind));
+    if ((api->streams || api->job_waiters) && json_parse(str_from(json), &j, NULL) == RC_OK) {
+        tell_waiters(api, j);
+        tell_streams(api, j);
+    }
     (void)pthread_mutex_unlock(&api->event_lock);
 }
 
@@ -213,30 +229,42 @@ void events_close_all(struct api *api)
     (void)pthread_mutex_unlock(&api->event_lock);
 }
 
-uint64_t events_seen(struct api *api)
+bool events_watch(struct api *api, struct job_waiter *w, int64_t job)
 {
-    (void)pthread_mutex_lock(&api->event_lock);
-    uint64_t n = api->events;
-    (void)pthread_mutex_unlock(&api->event_lock);
-    return n;
-}
-
-bool events_wait(struct api *api, uint64_t seen, int64_t usec)
-{
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    *w = (struct job_waiter){.job = job};
     (void)pthread_mutex_lock(&api->event_lock);
     bool room = api->waiters < api->o.max_waiters;
-    int64_t ns = until.tv_nsec + usec % USEC_PER_SEC * 1000;
-    until.tv_sec += (time_t)(usec / USEC_PER_SEC + ns / 1000000000);
-    until.tv_nsec = (long)(ns % 1000000000);
     if (room) {
         api->waiters++;
-        int rc = 0;
-        while (api->events == seen && rc == 0)
-            rc = pthread_cond_timedwait(&api->event_cond, &api->event_lock, &until);
-        api->waiters--;
+        w->next = api->job_waiters;
+        api->job_waiters = w;
     }
     (void)pthread_mutex_unlock(&api->event_lock);
     return room;
+}
+
+void events_wait(struct api *api, struct job_waiter *w, int64_t usec)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + usec % USEC_PER_SEC * 1000;
+    until.tv_sec += (time_t)(usec / USEC_PER_SEC + ns / 1000000000);
+    until.tv_nsec = (long)(ns % 1000000000);
+    (void)pthread_mutex_lock(&api->event_lock);
+    for (int rc = 0; !w->hit && rc == 0;)
+        rc = pthread_cond_timedwait(&api->event_cond, &api->event_lock, &until);
+    w->hit = false;
+    (void)pthread_mutex_unlock(&api->event_lock);
+}
+
+void events_unwatch(struct api *api, struct job_waiter *w)
+{
+    (void)pthread_mutex_lock(&api->event_lock);
+    for (struct job_waiter **p = &api->job_waiters; *p; p = &(*p)->next)
+        if (*p == w) {
+            *p = w->next;
+            api->waiters--;
+            break;
+        }
+    (void)pthread_mutex_unlock(&api->event_lock);
 }

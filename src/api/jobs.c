@@ -57,27 +57,38 @@ static bool news(const struct job *a, const struct job *b)
     return a->state != b->state || a->attempts != b->attempts || strcmp(x, y) != 0;
 }
 
-static enum rc run_get(struct request *r, struct err *err)
+/* Until there is something to tell of the job, or usec have passed. */
+static enum rc follow(struct request *r, struct job_waiter *w, int64_t usec, struct job *j,
+                      struct err *err)
 {
-    int64_t id, wait;
-    struct job j, first;
-    TRY(r_id(r->params[0], &id, err));
-    TRY(r_query_int(r, "wait", 0, WAIT_MAX, 0, &wait, err));
     const struct clock *c = r->api->o.clock;
-    int64_t until = clock_mono(c) + wait * USEC_PER_SEC;
-    uint64_t seen = events_seen(r->api);
-    TRY(look(r, id, &j, err));
-    first = j;
-    while (!ended(&j) && !news(&first, &j)) {
+    const struct job first = *j;
+    int64_t until = clock_mono(c) + usec;
+    while (!ended(j) && !news(&first, j)) {
         int64_t left = until - clock_mono(c);
         if (left <= 0)
             break;
         /* Events come from this machine's workers; other nodes' work is seen by looking. */
-        if (!events_wait(r->api, seen, left < USEC_PER_SEC / 2 ? left : USEC_PER_SEC / 2))
-            break;
-        seen = events_seen(r->api);
-        TRY(look(r, id, &j, err));
+        events_wait(r->api, w, left < USEC_PER_SEC / 2 ? left : USEC_PER_SEC / 2);
+        TRY(look(r, w->job, j, err));
     }
+    return RC_OK;
+}
+
+static enum rc run_get(struct request *r, struct err *err)
+{
+    int64_t id, wait;
+    struct job j;
+    TRY(r_id(r->params[0], &id, err));
+    TRY(r_query_int(r, "wait", 0, WAIT_MAX, 0, &wait, err));
+    struct job_waiter w;
+    bool watching = wait > 0 && events_watch(r->api, &w, id);
+    enum rc rc = look(r, id, &j, err);
+    if (rc == RC_OK && watching)
+        rc = follow(r, &w, wait * USEC_PER_SEC, &j, err);
+    if (watching)
+        events_unwatch(r->api, &w);
+    TRY(rc);
     view_job(r, &j);
     return RC_OK;
 }

@@ -99,9 +99,9 @@ struct api {
     struct api_options o;
     int64_t started;
     pthread_mutex_t vault_lock;
-    pthread_mutex_t event_lock; /* events, waiters, streams */
+    pthread_mutex_t event_lock; /* waiters, streams */
     pthread_cond_t event_cond;
-    uint64_t events;
+    struct job_waiter *job_waiters;
     int waiters;
     struct stream_client *streams;
     int stream_count;
@@ -170,6 +170,9 @@ MUST enum rc r_query_range(const struct request *r, int64_t *ret_from, int64_t *
 /* support.c: log levels as people set them, after a start */
 void levels_restore(struct api *api);
 
+/* api.c: the audit line of one of several things a request makes, as that route would leave it. */
+MUST enum rc r_audit_as(struct request *r, const char *route_id, struct err *err);
+
 /* trail.c: before and after of a change, for its audit line */
 void trail_before(struct request *r, struct db *db);
 void trail_after(struct request *r, struct db *db);
@@ -180,9 +183,16 @@ void events_open(struct api *api, struct http_exchange *x, const struct api_answ
 void events_end_user(struct api *api, int64_t user_id);
 void events_end_session(struct api *api, const char *hash);
 void events_close_all(struct api *api);
-/* Until an event or usec passed; false at once when too many wait already. */
-bool events_wait(struct api *api, uint64_t seen, int64_t usec);
-uint64_t events_seen(struct api *api);
+/* A thread that waits for news of a job, from events_watch() to events_unwatch(): what happens
+ * between two looks of its own is not missed. */
+struct job_waiter {
+    struct job_waiter *next;
+    int64_t job;
+    bool hit;
+};
+bool events_watch(struct api *api, struct job_waiter *w, int64_t job); /* false: too many wait */
+void events_wait(struct api *api, struct job_waiter *w, int64_t usec);
+void events_unwatch(struct api *api, struct job_waiter *w);
 
 /* assets.c */
 void assets_reply(struct api *api, struct http_exchange *x);
@@ -255,6 +265,7 @@ MUST enum rc view_challenge(struct request *r, const char *stored, struct err *e
 /* certs_input.c */
 struct cert_in {
     struct str_list names, tags;
+    struct str_list lines; /* of several: "a.example, b.example" each */
     const char *name, *ca, *key, *group, *organisation;
     bool request;
     int64_t revision;
@@ -264,7 +275,7 @@ struct policy_in {
     const char *on_failure, *profile;
     bool allow_loss, auto_renew;
 };
-extern const struct field cert_fields[], policy_fields[];
+extern const struct field cert_fields[], cert_batch_fields[], policy_fields[];
 
 /* import.c */
 extern const struct field cert_import_fields[];

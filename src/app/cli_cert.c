@@ -62,35 +62,58 @@ static enum rc put_challenge(struct cli *c, const char *type, struct json_writer
     return RC_OK;
 }
 
+/* What all of a batch have in common. */
+static enum rc put_common(struct cli *c, struct json_writer *w, struct err *err)
+{
+    const char *challenge = cli_opt(c, "challenge");
+    jw_kstr(w, "ca", cli_opt(c, "ca"));
+    if (cli_opt(c, "key"))
+        jw_kstr(w, "key", cli_opt(c, "key"));
+    if (cli_opt(c, "group"))
+        jw_kstr(w, "group", cli_opt(c, "group"));
+    if (cli_opt(c, "organisation"))
+        jw_kstr(w, "organisation", cli_opt(c, "organisation"));
+    cli_put_list(c, "tag", "tags", w);
+    TRY(put_challenge(c, challenge ? challenge : "http-01", w, err));
+    put_policy(c, w);
+    return RC_OK;
+}
+
 static enum rc request_one(struct cli *c, struct str names, struct json **ret, struct err *err)
 {
     AUTO(buf) struct buf b = BUF((size_t)1 << 20);
     struct json_writer w = JSON_WRITER(&b);
-    const char *challenge = cli_opt(c, "challenge");
-    struct str text;
     jw_object(&w);
     cli_put_names(&w, names);
-    jw_kstr(&w, "ca", cli_opt(c, "ca"));
-    if (cli_opt(c, "key"))
-        jw_kstr(&w, "key", cli_opt(c, "key"));
-    if (cli_opt(c, "group"))
-        jw_kstr(&w, "group", cli_opt(c, "group"));
-    if (cli_opt(c, "organisation"))
-        jw_kstr(&w, "organisation", cli_opt(c, "organisation"));
-    cli_put_list(c, "tag", "tags", &w);
     if (cli_opt(c, "name") && !cli_opt(c, "batch"))
         jw_kstr(&w, "name", cli_opt(c, "name"));
-    TRY(put_challenge(c, challenge ? challenge : "http-01", &w, err));
-    put_policy(c, &w);
+    TRY(put_common(c, &w, err));
     jw_end_object(&w);
     TRY(buf_ok(&b, err));
-    TRY(cli_raw(c, "POST", "/certs", buf_str(&b), NULL, &text, err));
-    return json_parse(text, ret, err);
+    return cli_call(c, "POST", "/certs", buf_str(&b), ret, err);
+}
+
+static enum rc request_lines(struct cli *c, const struct str *lines, size_t n, struct json **ret,
+                             struct err *err)
+{
+    AUTO(buf) struct buf b = BUF((size_t)1 << 20);
+    struct json_writer w = JSON_WRITER(&b);
+    jw_object(&w);
+    jw_key(&w, "lines");
+    jw_array(&w);
+    for (size_t i = 0; i < n; i++)
+        jw_strn(&w, lines[i]);
+    jw_end_array(&w);
+    TRY(put_common(c, &w, err));
+    jw_end_object(&w);
+    TRY(buf_ok(&b, err));
+    return cli_call(c, "POST", "/certs/batch", buf_str(&b), ret, err);
 }
 
 struct batch {
     int64_t *jobs;
     size_t n, done, failed;
+    int worst; /* exit code */
 };
 
 static void progress(const struct batch *b)
@@ -99,30 +122,127 @@ static void progress(const struct batch *b)
         (void)fprintf(stderr, "\r%zu / %zu (%zu)", b->done, b->n, b->failed);
 }
 
-static int batch_wait(struct cli *c, struct batch *b, int worst, struct err *err)
+/* The finished job, when the list has it and no roll-out follows: nothing more to ask. */
+static const struct json *done_in(const struct json *list, int64_t id)
 {
-    for (size_t i = 0; i < b->n; i++) {
-        AUTO(json) struct json *job = NULL;
-        int status = 0;
-        CLI_TRY(cli_follow(c, b->jobs[i], &status, &job, err));
-        b->done++;
-        b->failed += status != 0;
-        worst = status ? status : worst;
-        progress(b);
-        if (c->json)
-            cli_json(job);
+    const struct json *items = json_get(list, "items");
+    for (size_t i = 0; i < json_len(items); i++) {
+        const struct json *j = json_at(items, i);
+        if (json_i64_or(j, "id", 0) == id)
+            return strcmp(json_str_or(j, "state", ""), "done") == 0 &&
+                           json_i64_or(j, "progress.deploy", 0) == 0
+                       ? j
+                       : NULL;
     }
+    return NULL;
+}
+
+static void tell_end(struct cli *c, struct batch *b, const struct json *job, int status)
+{
+    b->done++;
+    b->failed += status != 0;
+    b->worst = status ? status : b->worst;
+    progress(b);
+    if (c->json)
+        cli_json(job);
+}
+
+static int wait_one(struct cli *c, struct batch *b, int64_t id, const struct json *list,
+                    struct err *err)
+{
+    AUTO(json) struct json *asked = NULL;
+    const struct json *job = done_in(list, id);
+    int status = 0;
+    if (!job)
+        CLI_TRY(cli_follow(c, id, &status, &asked, err));
+    tell_end(c, b, job ? job : asked, status);
+    return 0;
+}
+
+/* Jobs end about in the order they were asked for: when the last of some is followed to its end,
+ * one list tells of most others. */
+static int wait_some(struct cli *c, struct batch *b, const int64_t *jobs, size_t n, struct err *err)
+{
+    AUTO(json) struct json *last = NULL, *list = NULL;
+    int status = 0;
+    const char *path =
+        arena_printf(c->a, "/jobs?kind=issue&limit=%zu&before=%lld", 2 * n, (long long)jobs[n - 1]);
+    CLI_TRY(cli_follow(c, jobs[n - 1], &status, &last, err));
+    if (n > 1)
+        CLI_TRY(cli_call(c, "GET", path, STR_NONE, &list, err));
+    for (size_t i = 0; i + 1 < n; i++)
+        if (wait_one(c, b, jobs[i], list, err) != 0)
+            return -1;
+    tell_end(c, b, last, status);
+    return 0;
+}
+
+static int batch_wait(struct cli *c, struct batch *b, struct err *err)
+{
+    enum { SOME = 50 };
+    for (size_t i = 0; i < b->n; i += SOME)
+        if (wait_some(c, b, b->jobs + i, b->n - i < SOME ? b->n - i : SOME, err) != 0)
+            return -1;
     if (isatty(STDERR_FILENO))
         (void)fputc('\n', stderr);
-    return worst;
+    return b->worst;
+}
+
+static void batch_made(struct cli *c, struct batch *b, const struct json *made)
+{
+    b->jobs[b->n++] = json_i64_or(made, "job.id", 0);
+    if (!cli_opt(c, "wait") && c->json)
+        cli_json(made);
+}
+
+static bool no_use_to_go_on(enum rc rc)
+{
+    return rc == RC_NET || rc == RC_NOMEM || rc == RC_TIMEOUT;
+}
+
+/* One bad line is told and does not stop the others. */
+static int request_each(struct cli *c, struct batch *b, const struct str *lines, size_t n,
+                        struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        AUTO(json) struct json *j = NULL;
+        struct str line = lines[i];
+        enum rc rc = request_one(c, line, &j, err);
+        if (no_use_to_go_on(rc))
+            return -1;
+        if (rc == RC_OK) {
+            batch_made(c, b, j);
+            continue;
+        }
+        (void)fprintf(stderr, "%.*s: ", (int)(line.n < 200 ? line.n : 200), line.p);
+        cli_error(c, err);
+        b->worst = cli_exit(rc);
+    }
+    return 0;
+}
+
+/* At once; each alone when that is refused, which finds the bad ones. */
+static int request_some(struct cli *c, struct batch *b, const struct str *lines, size_t n,
+                        struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    enum rc rc = n > 1 ? request_lines(c, lines, n, &j, err) : RC_INPUT;
+    const struct json *items = json_get(j, "items");
+    if (no_use_to_go_on(rc))
+        return -1;
+    if (rc != RC_OK)
+        return request_each(c, b, lines, n, err);
+    for (size_t i = 0; i < json_len(items) && i < n; i++)
+        batch_made(c, b, json_at(items, i));
+    return 0;
 }
 
 static int request_batch(struct cli *c, const char *file, struct err *err)
 {
-    struct str text, line;
+    enum { SOME = 50 };
+    struct str text, line, some[SOME];
     struct batch b = {0};
-    size_t lines = 1;
-    int worst = 0;
+    size_t lines = 1, n = 0;
     CLI_TRY(cli_file(c, file, false, &text, err));
     for (size_t i = 0; i < text.n; i++)
         lines += text.p[i] == '\n';
@@ -130,24 +250,17 @@ static int request_batch(struct cli *c, const char *file, struct err *err)
     if (!b.jobs && NOMEM(err) != RC_OK)
         return -1;
     while (str_split(&text, '\n', &line)) {
-        AUTO(json) struct json *j = NULL;
         line = str_trim(line);
         if (line.n == 0 || line.p[0] == '#')
             continue;
-        enum rc rc = request_one(c, line, &j, err);
-        if (rc == RC_NET || rc == RC_NOMEM || rc == RC_TIMEOUT)
+        some[n++] = line;
+        if (n == SOME && request_some(c, &b, some, n, err) != 0)
             return -1;
-        if (rc != RC_OK) { /* one bad line is told and does not stop the others */
-            (void)fprintf(stderr, "%.*s: ", (int)(line.n < 200 ? line.n : 200), line.p);
-            cli_error(c, err);
-            worst = cli_exit(rc);
-            continue;
-        }
-        b.jobs[b.n++] = json_i64_or(j, "job.id", 0);
-        if (!cli_opt(c, "wait") && c->json)
-            cli_json(j);
+        n = n == SOME ? 0 : n;
     }
-    return cli_opt(c, "wait") ? batch_wait(c, &b, worst, err) : worst;
+    if (n > 0 && request_some(c, &b, some, n, err) != 0)
+        return -1;
+    return cli_opt(c, "wait") ? batch_wait(c, &b, err) : b.worst;
 }
 
 int cli_cert_request(struct cli *c, struct err *err)

@@ -14,6 +14,8 @@
 #include "codec/json.h"
 #include "crypto/digest.h"
 
+enum { KEEP_FREED = 1 << 20 };
+
 const struct role roles[ROLE_COUNT] = {
     [ROLE_VAULT] = {"vault", role_vault, HOLDS_SECRETS, 1u << ROLE_WORKER | 1u << ROLE_FRONT},
     [ROLE_PROBER] = {"prober", role_prober, KEEP_NET | KEEP_READ, 1u << ROLE_WORKER},
@@ -95,6 +97,7 @@ int role_main(int argc, char *const argv[])
         return 2;
     }
     struct role_env env = {.config = &config, .control = ROLE_CONTROL_FD};
+    mem_keep_freed(KEEP_FREED);
     (void)signal_ignore_all();
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     (void)log_table_map(ROLE_LEVELS_FD);

@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,11 @@ void mem_fail_after(long n, bool ever)
 long mem_count(void)
 {
     return atomic_load(&mem_calls);
+}
+
+void mem_keep_freed(int n)
+{
+    (void)mallopt(M_TRIM_THRESHOLD, n);
 }
 
 static bool must_fail(void)

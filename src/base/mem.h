@@ -17,6 +17,10 @@ void mem_free(void *p);                      /* NULL-safe */
 void mem_wipe(void *p, size_t n);            /* not optimised away */
 void mem_wipe_free(void *p, size_t n);       /* wipe, then free; NULL-safe */
 
+/* Once per process: freed memory of up to n bytes stays with each of the allocator's arenas, rather
+ * than going back to the kernel and being asked for again with the next request. */
+void mem_keep_freed(int n);
+
 /*
  * Test hook: the n-th allocation from now on fails (1 = the next), and all later ones too when
  * `ever`. 0 switches it off. mem_count() tells the allocations so far. Honoured in every build.

@@ -5,6 +5,7 @@
  */
 #include "crypto/licence.h"
 
+#include <pthread.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -224,6 +225,42 @@ static enum rc cut_up(struct str text, struct cut *ret, struct err *err)
     return RC_OK;
 }
 
+static bool verify(struct str sig, struct str body, const unsigned char pub[LICENCE_KEY_BYTES])
+{
+    return crypto_sign_verify_detached((const unsigned char *)sig.p, (const unsigned char *)body.p,
+                                       body.n, pub) == 0;
+}
+
+/*
+ * The same bytes under the same key give the same answer: what was found good last is not
+ * calculated again, for it is asked with each certificate. Only a digest of all three is kept.
+ */
+static bool signature_good(struct str sig, struct str body,
+                           const unsigned char pub[LICENCE_KEY_BYTES])
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static unsigned char good[32];
+    static bool any;
+    unsigned char now[32];
+    AUTO(buf) struct buf all = BUF(LICENCE_MAX_BYTES + 256);
+    buf_add(&all, pub, LICENCE_KEY_BYTES); /* both of fixed length: no two have the same bytes */
+    buf_addstr(&all, sig);
+    buf_addstr(&all, body);
+    if (all.bad != RC_OK)
+        return verify(sig, body, pub);
+    sha256(buf_str(&all), now);
+    (void)pthread_mutex_lock(&lock);
+    bool known = any && memcmp(good, now, sizeof now) == 0;
+    (void)pthread_mutex_unlock(&lock);
+    if (known || !verify(sig, body, pub))
+        return known;
+    (void)pthread_mutex_lock(&lock);
+    memcpy(good, now, sizeof now);
+    any = true;
+    (void)pthread_mutex_unlock(&lock);
+    return true;
+}
+
 static enum rc prove(const struct cut *c, const struct licence_key *keys, size_t n, struct err *err)
 {
     AUTO(buf) struct buf sig = BUF(128);
@@ -253,9 +290,7 @@ static enum rc prove(const struct cut *c, const struct licence_key *keys, size_t
               "このライセンスの発行に使われた鍵 {0} は失効しています。ベンダーに再発行を依頼して"
               "ください"),
           id);
-    CHECK(crypto_sign_verify_detached((const unsigned char *)sig.p,
-                                      (const unsigned char *)c->body.p, c->body.n, k->pub) == 0,
-          err, RC_INPUT, BLAME_INPUT,
+    CHECK(signature_good(buf_str(&sig), c->body, k->pub), err, RC_INPUT, BLAME_INPUT,
           MSG("licence.forged",
               "the licence was changed after it was issued: its signature is wrong; fetch the "
               "original file again",

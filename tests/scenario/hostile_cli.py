@@ -233,4 +233,27 @@ def crossing(told, ask, i, cert):
     told.must(fresh[0] == 200 and stale[0] == 409, f"edits: {fresh[0]} {str(fresh[1])[:150]}, {stale[0]} {str(stale[1])[:150]}")
 
 
-TESTS = [command_line, configuration, api]
+def batch(box):
+    """Many at once: a bad line is told and stops none of the others, in its own lot neither."""
+    i = box.rig.add(Inro(box.inro, f"{box.folder}/inro"))
+    i.start()
+    i.cli("ca", "add", "own", "--type", "private")
+    told = Told()
+    good = [f"n{k}.test, www.n{k}.test" for k in range(60)]
+    names = f"{box.folder}/names.txt"
+    with open(names, "w") as f:
+        f.write("\n".join(["# two of these are wrong", *good[:55], "not a name", "", *good[55:], "n7.test"]) + "\n")
+    code, _, err = i.cli("cert", "request", "--batch", names, "--ca", "own", "--wait", ok=False)
+    told.must(code != 0 and "not a name:" in err and "n7.test:" in err, f"{code} {err[:300]}")
+    certs = i.get("cert", "list", "--limit", "500")["items"]
+    told.must(sorted(c["name"] for c in certs) == sorted(f"n{k}.test" for k in range(60)), f"{len(certs)} certificates")
+    told.must(all(c["health"] == "valid" and len(c["names"]) == 2 for c in certs), "not all were issued for both names")
+    with open(names, "w") as f:
+        f.write("\n".join(f"m{k}.test" for k in range(51)) + "\n")
+    code, _, err = i.cli("cert", "request", "--batch", names, "--ca", "own", "--wait")
+    told.must(code == 0 and not err.strip(), f"{code} {err[:300]}")
+    told.must(len(i.get("cert", "list", "--limit", "500", "--state", "valid")["items"]) == 111, "not all are valid")
+    told.end()
+
+
+TESTS = [command_line, configuration, api, batch]

@@ -128,6 +128,57 @@ static void repeated_is_once(void **state)
     api_rig_end(&d.r);
 }
 
+/* Several at once are what each alone would be: its job, its line in the audit log. */
+static void batch_is_each_of_them(void **state)
+{
+    struct desk d;
+    (void)state;
+    desk_open(&d);
+    struct answer x = ask(&d, 201, "POST", "/certs/batch",
+                          "{\"lines\":[\"a.example, b.example\",\"c.example\"],\"ca\":\"ca1\"}");
+    assert_int_equal(json_len(json_get(x.json, "items")), 2);
+    assert_string_equal(json_str_or(x.json, "items.0.cert.name", ""), "a.example");
+    assert_string_equal(json_str_or(x.json, "items.0.cert.names.1", ""), "b.example");
+    assert_string_equal(json_str_or(x.json, "items.1.cert.name", ""), "c.example");
+    assert_true(json_i64_or(x.json, "items.1.job.id", 0) >
+                json_i64_or(x.json, "items.0.job.id", 0));
+    assert_int_equal(count(&d, "/certs"), 2);
+    assert_int_equal(count(&d, "/jobs?kind=issue"), 2);
+    assert_int_equal(d.r.wakes, 1);
+    x = ask(&d, 200, "GET", "/audit?limit=9&q=cert.create", NULL);
+    assert_int_equal(json_len(json_get(x.json, "items")), 2);
+    const char *subject = json_str_or(x.json, "items.0.subject", "");
+    assert_int_equal(strncmp(subject, "cert/", 5), 0);
+    assert_string_equal(json_str_or(x.json, "items.0.detail.after.name", ""), "c.example");
+    assert_string_equal(json_str_or(x.json, "items.1.detail.after.name", ""), "a.example");
+    api_rig_end(&d.r);
+}
+
+static void batch_is_all_or_none(void **state)
+{
+    static const struct {
+        const char *lines, *error;
+    } bad[] = {{"\"a.example\",\"bad name\"", NULL},
+               {"\"a.example\",\" , \"", "api.batch_empty"},
+               {"\"a.example\",\"a.example\"", "api.cert_exists"}};
+    struct desk d;
+    (void)state;
+    desk_open(&d);
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        const char *body = arena_printf(d.r.a, "{\"lines\":[%s],\"ca\":\"ca1\"}", bad[i].lines);
+        struct answer x = ask(&d, i == 2 ? 409 : 400, "POST", "/certs/batch", body);
+        if (bad[i].error)
+            assert_string_equal(rig_error(&x), bad[i].error);
+        assert_string_equal(json_str_or(x.json, "error.field", ""), i ? "lines" : "lines.names");
+    }
+    (void)ask(&d, 400, "POST", "/certs/batch", "{\"lines\":[],\"ca\":\"ca1\"}");
+    assert_int_equal(count(&d, "/certs"), 0);
+    assert_int_equal(count(&d, "/jobs?kind=issue"), 0);
+    struct answer x = ask(&d, 200, "GET", "/audit?limit=9&q=cert.create", NULL);
+    assert_int_equal(json_len(json_get(x.json, "items")), 0);
+    api_rig_end(&d.r);
+}
+
 /* Follows `next` to the end: every one of n is met once. */
 static void walk(struct desk *d, const char *sort, int limit, size_t n)
 {
@@ -330,6 +381,8 @@ int main(void)
         cmocka_unit_test(create_names_and_job),
         cmocka_unit_test(create_refuses),
         cmocka_unit_test(repeated_is_once),
+        cmocka_unit_test(batch_is_each_of_them),
+        cmocka_unit_test(batch_is_all_or_none),
         cmocka_unit_test(pages_lose_nothing),
         cmocka_unit_test(list_refuses),
         cmocka_unit_test(search_takes_every_letter_as_it_is),

@@ -78,7 +78,10 @@ static void *helper_run(void *arg)
     h->met = someone_waits(api);
     if (h->what == CHANGE_IT || h->what == SAY_SOMETHING) {
         change(h->d, h->what == CHANGE_IT);
-        api_event(api, "{\"event\":\"job\"}");
+        char event[64];
+        (void)snprintf(event, sizeof event, "{\"event\":\"job\",\"id\":%lld}",
+                       (long long)h->d->job);
+        api_event(api, event);
     } else {
         if (h->what == UNRELATED) /* looked at again, and waited on */
             api_event(api, "{\"event\":\"cert\"}");

@@ -226,6 +226,7 @@ static const struct body_row bodies[] = {
     {"binding.update", "{\"seq\":5}"},
     {"ca.create", "{\"name\":\"n\",\"type\":\"private\"}"},
     {"ca.update", "{\"name\":\"n\"}"},
+    {"cert.batch", "{\"lines\":[\"new.a.example\"],\"ca\":\"ca1\",\"group\":\"%group%\"}"},
     {"cert.check", "{\"names\":[\"new.a.example\"],\"ca\":\"ca1\",\"group\":\"%group%\"}"},
     {"cert.create", "{\"names\":[\"new.a.example\"],\"ca\":\"ca1\",\"group\":\"%group%\"}"},
     {"cert.deploy", "{}"},
