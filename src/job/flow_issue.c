@@ -262,50 +262,47 @@ static enum rc load_subject(struct run *r, const struct issue *is, struct subjec
     return RC_OK;
 }
 
-static enum rc make_csr(struct run *r, struct issue *is, const char *place, struct buf *der,
-                        struct err *err)
+static enum rc csr_spec_of(struct run *r, struct issue *is, struct csr_spec *ret, struct err *err)
 {
-    struct csr_spec s = {0};
     const char **dns = arena_array(r->a, is->cert.names.n, sizeof *dns);
     const char **ips = arena_array(r->a, is->cert.names.n, sizeof *ips);
     if (!dns || !ips)
         return NOMEM(err);
+    *ret = (struct csr_spec){.dns = dns, .ips = ips};
     for (size_t i = 0; i < is->cert.names.n; i++) {
         const char *name = is->cert.names.v[i];
         if (host_is_ip(name, NULL))
-            ips[s.ip_count++] = name;
+            ips[ret->ip_count++] = name;
         else
-            dns[s.dns_count++] = name;
+            dns[ret->dns_count++] = name;
     }
-    s.dns = dns;
-    s.ips = ips;
-    TRY(load_subject(r, is, &s.subject, err));
-    s.must_staple = json_bool_or(is->policy, "must_staple", false);
-    return vault_csr(r->w->vault, place, is->version.key_sealed, &s, der, err);
+    ret->must_staple = json_bool_or(is->policy, "must_staple", false);
+    return load_subject(r, is, &ret->subject, err);
 }
 
 static enum rc make_key(struct run *r, struct issue *is, struct err *err)
 {
     enum key_alg alg = KEY_EC256;
+    struct csr_spec spec;
+    struct cert_version *v = &is->version;
     CHECK(!is->cert.key_alg || key_alg_from_name(is->cert.key_alg, &alg), err, RC_INPUT,
           BLAME_INPUT, MSG("job.key_alg", "key type {0} is not known", "鍵の種類 {0} は不明です"),
           is->cert.key_alg);
-    const char *place = arena_printf(r->a, "version/%lld/key", (long long)is->version.id);
+    const char *place = arena_printf(r->a, "version/%lld/key", (long long)v->id);
     if (!place)
         return NOMEM(err);
     AUTO(buf) struct buf spki = BUF(8192), der = BUF(1024 * 1024), b64 = BUF(2 * 1024 * 1024);
-    TRY(vault_generate(r->w->vault, VAULT_TLS_KEY, place, alg, r->a, &is->version.key_sealed, &spki,
-                       err));
-    TRY(make_csr(r, is, place, &der, err));
+    TRY(csr_spec_of(r, is, &spec, err));
+    TRY(vault_generate_csr(r->w->vault, place, alg, &spec, r->a, &v->key_sealed, &spki, &der, err));
     char hex[65];
     sha256_hex(buf_str(&spki), hex);
     base64_add(&b64, der.p, der.len);
     TRY(buf_ok(&b64, err));
-    is->version.key_alg = key_alg_name(alg);
-    is->version.spki_sha256 = arena_strdup(r->a, hex);
-    is->version.csr = arena_strdup(r->a, buf_cstr(&b64));
+    v->key_alg = key_alg_name(alg);
+    v->spki_sha256 = arena_strdup(r->a, hex);
+    v->csr = arena_strdup(r->a, buf_cstr(&b64));
     is->version_changed = true;
-    return is->version.spki_sha256 && is->version.csr ? RC_OK : NOMEM(err);
+    return v->spki_sha256 && v->csr ? RC_OK : NOMEM(err);
 }
 
 static enum rc key_step(struct run *r, struct step_out *out, struct err *err)

@@ -246,6 +246,28 @@ enum rc vault_generate(struct vault *v, enum vault_usage usage, const char *plac
     return take_sealed(got, a, ret_sealed, err);
 }
 
+static void put_csr_spec(struct buf *b, const struct csr_spec *spec, int64_t flags)
+{
+    put_subject(b, &spec->subject);
+    put_names(b, VT_DNS, spec->dns, spec->dns_count);
+    put_names(b, VT_IP, spec->ips, spec->ip_count);
+    ipc_put_i64(b, VT_FLAGS, flags | (spec->must_staple ? VF_MUST_STAPLE : 0));
+}
+
+enum rc vault_generate_csr(struct vault *v, const char *place, enum key_alg alg,
+                           const struct csr_spec *spec, struct arena *a, const char **ret_sealed,
+                           struct buf *ret_spki, struct buf *ret_der, struct err *err)
+{
+    REQUEST(out);
+    put_place(&out, VAULT_TLS_KEY, place, NULL);
+    ipc_put_i64(&out, VT_ALG, alg);
+    put_csr_spec(&out, spec, VF_WITH_CSR);
+    TRY(call(v, VC_GENERATE, &out, &in, &got, err));
+    TRY(take_data(got, VT_DATA, ret_spki, err));
+    TRY(take_data(got, VT_CSR, ret_der, err));
+    return take_sealed(got, a, ret_sealed, err);
+}
+
 enum rc vault_import_key(struct vault *v, enum vault_usage usage, const char *place, struct str pem,
                          const char *password, struct arena *a, const char **ret_sealed,
                          struct buf *ret_spki, struct err *err)
@@ -274,12 +296,9 @@ enum rc vault_csr(struct vault *v, const char *place, const char *sealed,
 {
     REQUEST(out);
     put_place(&out, VAULT_TLS_KEY, place, sealed);
-    put_subject(&out, &spec->subject);
-    put_names(&out, VT_DNS, spec->dns, spec->dns_count);
-    put_names(&out, VT_IP, spec->ips, spec->ip_count);
-    ipc_put_i64(&out, VT_FLAGS, spec->must_staple ? VF_MUST_STAPLE : 0);
+    put_csr_spec(&out, spec, 0);
     TRY(call(v, VC_CSR, &out, &in, &got, err));
-    return take_data(got, VT_DATA, ret_der, err);
+    return take_data(got, VT_CSR, ret_der, err);
 }
 
 enum rc vault_jwk(struct vault *v, const char *place, const char *sealed, struct buf *ret_jwk,

@@ -102,18 +102,6 @@ struct cached_key *key_cache_put(struct key_cache *c, const unsigned char id[32]
     return k;
 }
 
-void key_cache_forget(struct key_cache *c, const unsigned char id[32])
-{
-    pthread_mutex_lock(&c->lock);
-    for (int i = 0; i < SLOTS; i++) {
-        if (c->slot[i] && memcmp(c->slot[i]->id, id, 32) == 0) {
-            unref(c->slot[i]);
-            c->slot[i] = NULL;
-        }
-    }
-    pthread_mutex_unlock(&c->lock);
-}
-
 const struct key *cached_key_of(const struct cached_key *k)
 {
     return k->key;

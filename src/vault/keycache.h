@@ -1,8 +1,7 @@
 /*
- * Keys that sign many times in a row (ACME accounts), or that were just made and sign their CSR
- * next, kept opened in the vault's own memory for a short while: opening and parsing costs ten
- * times the signature. Found by the hash of usage, place and sealed text, so a changed blob is
- * never answered with an old key. Thread-safe.
+ * Keys that sign many times in a row (ACME accounts), kept open in the vault's own memory for a
+ * short while: opening and parsing costs ten times the signature. Found by the hash of usage, place
+ * and sealed text, so a changed blob is never answered with an old key. Thread-safe.
  */
 #ifndef INRO_VAULT_KEYCACHE_H
 #define INRO_VAULT_KEYCACHE_H
@@ -18,8 +17,6 @@ void key_cache_destroy(struct key_cache *c);
 struct cached_key *key_cache_find(struct key_cache *c, const unsigned char id[32]);
 /* Takes key over and returns a reference; NULL when out of memory (key is destroyed). */
 struct cached_key *key_cache_put(struct key_cache *c, const unsigned char id[32], struct key *key);
-/* It is not needed here any more; references that are out stay good. */
-void key_cache_forget(struct key_cache *c, const unsigned char id[32]);
 const struct key *cached_key_of(const struct cached_key *k);
 void key_cache_release(struct key_cache *c, struct cached_key *k); /* NULL-safe */
 

@@ -112,19 +112,6 @@ static enum rc borrow_key(struct vault_req *q, enum vault_usage usage, struct ca
     return *ret ? RC_OK : NOMEM(err);
 }
 
-/* A key just made is asked for its CSR next. Best effort: it can always be opened again. */
-static void keep_new_key(struct vault_req *q, struct key *key)
-{
-    unsigned char id[32];
-    struct str sealed;
-    struct key_cache *c = vault_key_cache(q->server);
-    q->sealed = ipc_get(buf_str(q->out), VT_SEALED, 0, &sealed) ? arena_str(q->a, sealed) : NULL;
-    if (q->sealed && key_id(q, q->usage, id, NULL) == RC_OK)
-        key_cache_release(c, key_cache_put(c, id, key));
-    else
-        key_destroy(key);
-}
-
 static enum rc put_key(struct vault_req *q, const struct key *key, struct err *err)
 {
     AUTO(buf) struct buf der = BUF_SECRET(KEY_DER_MAX);
@@ -154,16 +141,39 @@ static enum rc op_ping(struct vault_req *q, struct err *err)
     return RC_OK;
 }
 
+static enum rc put_csr(struct vault_req *q, const struct key *key, int64_t flags, struct err *err)
+{
+    AUTO(buf) struct buf der = BUF(CLEAR_MAX);
+    struct csr_spec spec = {.must_staple = flags & VF_MUST_STAPLE};
+    bool bad = false;
+    get_subject(q->payload, q->a, &spec.subject, &bad);
+    spec.dns = get_names(q->payload, VT_DNS, q->a, &spec.dns_count, &bad);
+    spec.ips = get_names(q->payload, VT_IP, q->a, &spec.ip_count, &bad);
+    if (bad)
+        return NOMEM(err);
+    TRY(csr_build(key, &spec, &der, err));
+    ipc_put(q->out, VT_CSR, buf_str(&der));
+    return RC_OK;
+}
+
+static int64_t flags_of(const struct vault_req *q)
+{
+    int64_t flags = 0;
+    (void)ipc_get_i64(q->payload, VT_FLAGS, &flags);
+    return flags;
+}
+
 static enum rc op_generate(struct vault_req *q, struct err *err)
 {
     AUTO(key) struct key *key = NULL;
-    int64_t alg = 0;
-    if (!ipc_get_i64(q->payload, VT_ALG, &alg) || !key_alg_name((enum key_alg)alg))
+    int64_t alg = 0, flags = flags_of(q);
+    bool with_csr = flags & VF_WITH_CSR;
+    if (!ipc_get_i64(q->payload, VT_ALG, &alg) || !key_alg_name((enum key_alg)alg) ||
+        (with_csr && q->usage != VAULT_TLS_KEY))
         return corrupt(err);
     TRY(key_generate((enum key_alg)alg, &key, err));
     TRY(put_key(q, key, err));
-    keep_new_key(q, TAKE(key));
-    return RC_OK;
+    return with_csr ? put_csr(q, key, flags, err) : RC_OK;
 }
 
 static enum rc op_import_key(struct vault_req *q, struct err *err)
@@ -184,28 +194,9 @@ static enum rc op_seal(struct vault_req *q, struct err *err)
 
 static enum rc op_csr(struct vault_req *q, struct err *err)
 {
-    struct key_cache *c = vault_key_cache(q->server);
-    struct cached_key *key = NULL;
-    unsigned char id[32];
-    AUTO(buf) struct buf der = BUF(CLEAR_MAX);
-    struct csr_spec spec = {0};
-    int64_t flags = 0;
-    bool bad = false;
-    get_subject(q->payload, q->a, &spec.subject, &bad);
-    spec.dns = get_names(q->payload, VT_DNS, q->a, &spec.dns_count, &bad);
-    spec.ips = get_names(q->payload, VT_IP, q->a, &spec.ip_count, &bad);
-    (void)ipc_get_i64(q->payload, VT_FLAGS, &flags);
-    spec.must_staple = flags & VF_MUST_STAPLE;
-    if (bad)
-        return NOMEM(err);
-    TRY(key_id(q, VAULT_TLS_KEY, id, err));
-    TRY(borrow_key(q, VAULT_TLS_KEY, &key, err));
-    enum rc rc = csr_build(cached_key_of(key), &spec, &der, err);
-    key_cache_release(c, key);
-    key_cache_forget(c, id);
-    TRY(rc);
-    ipc_put(q->out, VT_DATA, buf_str(&der));
-    return RC_OK;
+    AUTO(key) struct key *key = NULL;
+    TRY(open_key(q, VAULT_TLS_KEY, &key, err));
+    return put_csr(q, key, flags_of(q), err);
 }
 
 static enum rc put_jwk(struct vault_req *q, const struct key *key, struct err *err)

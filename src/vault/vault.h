@@ -49,6 +49,11 @@ void vault_close(struct vault *v);
 MUST enum rc vault_generate(struct vault *v, enum vault_usage usage, const char *place,
                             enum key_alg alg, struct arena *a, const char **ret_sealed,
                             struct buf *ret_spki, struct err *err);
+/* A tls-key, and its CSR in the same breath. */
+MUST enum rc vault_generate_csr(struct vault *v, const char *place, enum key_alg alg,
+                                const struct csr_spec *spec, struct arena *a,
+                                const char **ret_sealed, struct buf *ret_spki, struct buf *ret_der,
+                                struct err *err);
 /* A key or secret from outside. For keys `clear` is PEM (password may be NULL). */
 MUST enum rc vault_import_key(struct vault *v, enum vault_usage usage, const char *place,
                               struct str pem, const char *password, struct arena *a,

@@ -58,6 +58,7 @@ enum vault_tag {
     VT_STEP,
     VT_WHO,
     VT_NAME,
+    VT_CSR,
     VT_SUBJECT = 32 /* and the five after it, in the order of struct subject */
 };
 
@@ -67,7 +68,8 @@ enum {
     VF_SERVER_AUTH = 4,
     VF_CLIENT_AUTH = 8,
     VF_SEALED = 16,
-    VF_PASSPHRASE = 32
+    VF_PASSPHRASE = 32,
+    VF_WITH_CSR = 64
 };
 
 /* Shared by both ends (message.c). */

@@ -43,6 +43,13 @@ enum rc vault_generate(struct vault *v, enum vault_usage usage, const char *plac
     *ret_sealed = arena_printf(a, "%d", i);
     return *ret_sealed ? RC_OK : NOMEM(err);
 }
+enum rc vault_generate_csr(struct vault *v, const char *place, enum key_alg alg,
+                           const struct csr_spec *spec, struct arena *a, const char **ret_sealed,
+                           struct buf *ret_spki, struct buf *ret_der, struct err *err)
+{
+    TRY(vault_generate(v, VAULT_TLS_KEY, place, alg, a, ret_sealed, ret_spki, err));
+    return csr_build(fake_keys[strtol(*ret_sealed, NULL, 10)], spec, ret_der, err);
+}
 enum rc vault_csr(struct vault *v, const char *place, const char *sealed,
                   const struct csr_spec *spec, struct buf *ret_der, struct err *err)
 {

@@ -98,6 +98,34 @@ static void a_key_opens_for_its_use_and_place_only(void **state)
     vault_server_destroy(s);
 }
 
+/* Key and CSR of one call belong together, and a later CSR is of the same key. */
+static void a_key_comes_with_its_csr(void **state)
+{
+    static const char *const dns[] = {"www.example.jp"};
+    const struct csr_spec spec = {.dns = dns, .dns_count = 1};
+    struct vault_server *s = serve(open_log());
+    struct vault *v = NULL;
+    struct csr_info info, later;
+    const char *sealed = NULL;
+    unsigned char want[32];
+    AUTO(buf) struct buf spki = BUF(4096), der = BUF(65536), again = BUF(65536), same = BUF(65536);
+    (void)state;
+    OK(vault_local(s, true, &v, NULL));
+    OK(vault_generate_csr(v, "version/1/key", KEY_EC256, &spec, a, &sealed, &spki, &der, NULL));
+    OK(csr_parse(buf_str(&der), a, &info, &same, NULL));
+    sha256(buf_str(&spki), want);
+    assert_memory_equal(info.spki_sha256, want, 32);
+    assert_int_equal(info.name_count, 1);
+    assert_string_equal(info.names[0], "www.example.jp");
+    OK(vault_csr(v, "version/1/key", sealed, &spec, &again, NULL));
+    buf_clear(&same);
+    OK(csr_parse(buf_str(&again), a, &later, &same, NULL));
+    assert_memory_equal(later.spki_sha256, want, 32);
+    assert_int_equal(vault_csr(v, "version/2/key", sealed, &spec, &again, NULL), RC_CORRUPT);
+    vault_close(v);
+    vault_server_destroy(s);
+}
+
 static void nothing_clear_leaves_without_its_grant_line(void **state)
 {
     struct vault_server *s = serve(open_log());
@@ -263,6 +291,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_opens_for_its_use_and_place_only),
+        cmocka_unit_test(a_key_comes_with_its_csr),
         cmocka_unit_test(nothing_clear_leaves_without_its_grant_line),
         cmocka_unit_test(a_channel_that_may_not_release_cannot),
         cmocka_unit_test(a_key_is_exported_only_sealed),
