@@ -168,6 +168,7 @@ static enum rc fill_order(struct run *r, const struct issue *is, struct ca_order
                           struct err *err)
 {
     int64_t validity = json_i64_or(is->policy, "validity", 0);
+    int64_t begun = is->is_new ? run_now(r) : is->order.created;
     const char **types = ARENA_NEW(r->a, const char *);
     if (!types)
         return NOMEM(err);
@@ -176,7 +177,7 @@ static enum rc fill_order(struct run *r, const struct issue *is, struct ca_order
         .id = is->order.id,
         .names = is->cert.names.v,
         .name_count = is->cert.names.n,
-        .not_after = validity > 0 ? is->order.created + validity * USEC_PER_SEC : 0,
+        .not_after = validity > 0 ? begun + validity * USEC_PER_SEC : 0,
         .profile = json_str_or(is->policy, "profile", NULL),
         .proof_types = types,
         .proof_type_count = is->solver ? 1 : 0,

@@ -304,6 +304,19 @@ def broken_answers(box):
               for r in sorted(ROWS, key=lambda r: r.wait)])
     together([(r.name, check_pace, (cases[r.name], asked[r.name])) for r in ROWS])
     languages(b)
+    waits_over_a_restart(b, {n: (cases[n], begun[n]) for n in ("rate", "retry-far")})
+
+
+def waits_over_a_restart(b, rows):
+    """F22: the CA's own time is kept; the daemon does not ask again because it starts again."""
+    before = {n: (b.job(job)["run_at"], case.count("order-new")) for n, (case, job) in rows.items()}
+    b.inro.stop()
+    b.inro.start()
+    time.sleep(3)
+    for n, (case, job) in rows.items():
+        now = (b.job(job)["run_at"], case.count("order-new"))
+        if now != before[n]:
+            raise Failure(f"{n}: {before[n]} became {now} over a restart")
 
 
 def check_pace(case, asked):

@@ -43,6 +43,7 @@ static struct world {
     int ca_fail_times;                   /* -1 = always */
     int apply_fails_at, verify_fails_at; /* port index, -1 = none */
     bool late_csr;                       /* the CA goes without a CSR as long as it can */
+    int64_t wanted_end;                  /* of validity, as the last order asked */
     bool in_store;                       /* proofs are nothing but rows */
     int unsaved;                         /* CSRs whose key was not on the disk */
     atomic_bool hold;                    /* apply waits while it is set */
@@ -119,6 +120,7 @@ static enum rc ca_step_fake(struct ctx *ctx, const void *settings, const struct 
             FAIL(err, world.ca_fails, world.ca_blame, MSG("test.ca", "the CA says no", "CAが拒否"));
     } else if (!o->data) {
         world.orders++;
+        world.wanted_end = o->not_after;
         ret->verdict = CA_PROOF;
         ret->proofs = &proof;
         ret->proof_count = 1;
@@ -152,9 +154,10 @@ static enum rc ca_roots_fake(struct ctx *ctx, const void *settings, const struct
     return ret_pem->p ? RC_OK : NOMEM(err);
 }
 static const struct ca_ops fake_ca = {
-    .head = HEAD("fake", 0), .step = ca_step_fake, .roots = ca_roots_fake};
-static const struct ca_ops fake_late_ca = {
-    .head = HEAD("fake", CA_CAP_LATE_CSR), .step = ca_step_fake, .roots = ca_roots_fake};
+    .head = HEAD("fake", CA_CAP_NOT_AFTER), .step = ca_step_fake, .roots = ca_roots_fake};
+static const struct ca_ops fake_late_ca = {.head = HEAD("fake", CA_CAP_LATE_CSR | CA_CAP_NOT_AFTER),
+                                           .step = ca_step_fake,
+                                           .roots = ca_roots_fake};
 
 static enum rc present_fake(struct ctx *ctx, const void *s, const struct proof *p,
                             const char **state, struct err *err)

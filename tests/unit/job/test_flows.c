@@ -338,6 +338,26 @@ static void test_ca_refusal_blocks_then_goes_on(void **state)
     rig_end(&r);
 }
 
+/* The end that is asked for counts from now, whether the order has its row yet or not. */
+static void test_validity_counts_from_the_order(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        struct rig r;
+        rig_begin(&r, 0);
+        world.late_csr = late;
+        set_policy(&r, "{\"validity\":5184000}");
+        int64_t before = clock_now(clock_real());
+        rig_issue(&r, "request");
+        struct engine *e = rig_engine(&r, 0, false);
+        assert_true(rig_quiet(&r, 15));
+        engine_destroy(e);
+        assert_true(world.wanted_end >= before + 60 * USEC_PER_DAY);
+        assert_true(world.wanted_end <= clock_now(clock_real()) + 60 * USEC_PER_DAY);
+        rig_end(&r);
+    }
+}
+
 static void test_network_failure_is_retried_later(void **state)
 {
     struct rig r;
@@ -411,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_failure_policies),
         cmocka_unit_test(test_undo_puts_the_previous_one_back),
         cmocka_unit_test(test_ca_refusal_blocks_then_goes_on),
+        cmocka_unit_test(test_validity_counts_from_the_order),
         cmocka_unit_test(test_network_failure_is_retried_later),
         cmocka_unit_test(test_schedule_renews_what_is_due),
         cmocka_unit_test(test_subject_of_the_organisation),
