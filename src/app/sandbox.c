@@ -2,12 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "app/role.h"
 #include "base/log.h"
@@ -32,6 +35,16 @@ bool signal_ignore_all(void)
     return ok;
 }
 
+bool sandbox_may_lock(void)
+{
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct caps[2] = {{0}};
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY)
+        return true;
+    return syscall(SYS_capget, &head, caps) == 0 && (caps[0].effective & 1u << CAP_IPC_LOCK);
+}
+
 void sandbox_common(unsigned keeps)
 {
     struct rlimit none = {0, 0};
@@ -47,7 +60,7 @@ void sandbox_common(unsigned keeps)
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         log_line(LOG_WARN, "sandbox", "this process stays dumpable");
     /* Only what is touched is locked, so that shared libraries do not fill the locked quota. */
-    if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+    if (!sandbox_may_lock() || mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
         log_line(LOG_INFO, "sandbox",
                  "memory is not locked as a whole (RLIMIT_MEMLOCK); key pages are locked alone");
 }

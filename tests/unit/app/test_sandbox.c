@@ -265,6 +265,32 @@ static int end(void **state)
     return rmdir(dir);
 }
 
+/* In a child: as who, under which limit; 1 = memory would be locked as a whole. */
+static int would_lock(bool nobody, rlim_t limit)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct rlimit r = {limit, limit};
+        bool ok = setrlimit(RLIMIT_MEMLOCK, &r) == 0 && (!nobody || setuid(65534) == 0);
+        _exit(!ok ? 2 : sandbox_may_lock());
+    }
+    int status = -1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void under_a_limit_memory_is_not_locked_as_a_whole(void **state)
+{
+    (void)state;
+    bool root = geteuid() == 0;
+    assert_int_equal(would_lock(root, 1 << 20), 0);
+    assert_int_equal(would_lock(root, 0), 0);
+    if (root)
+        assert_int_equal(would_lock(false, 1 << 20), 1); /* the limit does not count */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +298,7 @@ int main(void)
         cmocka_unit_test(what_only_reads_leaves_files_alone),
         cmocka_unit_test(secrets_stay_out_of_dumps),
         cmocka_unit_test(only_the_vault_has_no_network),
+        cmocka_unit_test(under_a_limit_memory_is_not_locked_as_a_whole),
     };
     return cmocka_run_group_tests(tests, start, end);
 }
