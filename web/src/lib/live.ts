@@ -58,6 +58,11 @@ export function disconnect(): void {
   source = null;
 }
 
+/** Said by this page itself, where the server has no word for it. */
+export const say = (event: string): void => {
+  for (const fn of listeners) fn({ event });
+};
+
 export function onLive(fn: Listener): () => void {
   listeners.add(fn);
   return () => void listeners.delete(fn);

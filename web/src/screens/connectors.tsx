@@ -7,12 +7,14 @@ import { useGet, useTitle } from "../lib/hooks";
 import { display } from "../lib/idn";
 import { canOperate, isAdmin } from "../lib/role";
 import { A, go, type Place } from "../lib/router";
-import { Code, Empty, Facts, Fault, Field, Head, Loading, Panel, State, When, faultText, toast } from "../ui/basic";
+import { Code, Facts, Fault, Field, Head, Loading, Panel, State, When, faultText, toast } from "../ui/basic";
 import { ask } from "../ui/dialog";
 import { Fields, applies, faultAt, outgoing, useTypes, type Values } from "../ui/form";
+import { Listing } from "../ui/list";
+import { SaveEnd, useSave } from "../ui/save";
 import { GroupSelect } from "../ui/group";
 import { JobView, useJob } from "../ui/job";
-import { Table, usePages, type Column } from "../ui/table";
+import { usePages, type Column } from "../ui/table";
 import { BindDialog } from "./binding";
 
 export interface KindWords {
@@ -39,20 +41,8 @@ export function ConnectorsScreen({ kind, id, place }: { kind: string; id?: strin
 }
 
 function ConnectorList({ kind }: { kind: string }): JSX.Element {
-  const w = kindWords[kind] as KindWords;
-  useTitle(t(w.title));
-  return (
-    <>
-      <Head title={t(w.title)} lead={t(w.lead)}>
-        {isAdmin() && (
-          <A href={w.base + "/new"} class="button primary">
-            {t(w.add)}
-          </A>
-        )}
-      </Head>
-      <ConnectorTable kind={kind} />
-    </>
-  );
+  useTitle(t((kindWords[kind] as KindWords).title));
+  return <ConnectorTable kind={kind} bare={false} />;
 }
 
 /** The address of a connector as a person would say it. */
@@ -63,28 +53,30 @@ function whereOf(c: Connector): string {
   return s["via"] === "local" ? t("this_machine") : "";
 }
 
-export function ConnectorTable({ kind }: { kind: string }): JSX.Element {
+/** `bare`: the screen around has the head and the button. */
+export function ConnectorTable({ kind, bare = true }: { kind: string; bare?: boolean }): JSX.Element {
   const w = kindWords[kind] as KindWords;
   const types = useTypes(kind, getLang());
   const list = usePages<Connector>(w.path, {}, [kind]);
+  const typeName = (c: Connector): string => types?.find((x) => x.id === c.type)?.name ?? c.type;
   const columns: Column<Connector>[] = [
     { id: "name", label: t("name"), head: true, show: (c) => <A href={`${w.base}/${c.id}`}>{c.name}</A> },
-    { id: "type", label: t("type"), width: "14rem", show: (c) => types?.find((x) => x.id === c.type)?.name ?? c.type },
+    { id: "type", label: t("type"), width: "14rem", show: typeName },
     { id: "where", label: t("where"), level: 2, show: (c) => <span class="line">{whereOf(c) || "–"}</span> },
     { id: "changed", label: t("changed"), level: 3, width: "9rem", show: (c) => <span class="muted">{relative(c.updated)}</span> },
   ];
   return (
-    <Table
-      label={t(w.title)}
-      {...list}
-      retry={() => void list.reload()}
+    <Listing
+      bare={bare}
+      title={t(w.title)}
+      lead={t(w.lead)}
+      add={isAdmin() && { text: t(w.add), to: w.base + "/new" }}
+      search={{ hint: t("connectors_search"), of: (c) => [c.name, typeName(c), whereOf(c)] }}
+      none={t(w.none)}
+      noneText={t(w.noneText)}
+      list={list}
       columns={columns}
       link={(c) => `${w.base}/${c.id}`}
-      empty={
-        <Empty title={t(w.none)} action={isAdmin() && <A href={w.base + "/new"} class="button primary">{t(w.add)}</A>}>
-          {t(w.noneText)}
-        </Empty>
-      }
     />
   );
 }
@@ -136,38 +128,22 @@ function ConnectorForm(p: { kind: string; type: TypeSchema; old?: Connector; don
   const [name, setName] = useState(p.old?.name ?? "");
   const [group, setGroup] = useState(p.old?.group ?? "");
   const [values, setValues] = useState<Values>({ ...(p.old?.settings ?? {}) });
-  const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
-  const save = async (e: Event): Promise<void> => {
-    e.preventDefault();
-    setBusy(true);
-    setError(null);
-    const settings = outgoing(p.type.fields ?? [], values);
-    try {
-      const c = p.old
-        ? await call<Connector>("PATCH", `${w.path}/${p.old.id}`, { name: name.trim(), settings, ...(group !== (p.old.group ?? "") ? { group } : {}), revision: p.old.revision })
-        : await call<Connector>("POST", w.path, { name: name.trim(), type: p.type.id, settings, ...(group ? { group } : {}) });
-      toast(t("saved"));
-      p.done(c);
-    } catch (x) {
-      setError(x);
-      setBusy(false);
-    }
-  };
+  const save = useSave<Connector>({
+    of: p.old && { path: `${w.path}/${p.old.id}`, revision: p.old.revision },
+    send: (revision) => {
+      const settings = outgoing(p.type.fields ?? [], values);
+      return p.old
+        ? call("PATCH", `${w.path}/${p.old.id}`, { name: name.trim(), settings, ...(group !== (p.old.group ?? "") ? { group } : {}), revision })
+        : call("POST", w.path, { name: name.trim(), type: p.type.id, settings, ...(group ? { group } : {}) });
+    },
+    done: p.done,
+  });
   return (
-    <form class="form" onSubmit={(e) => void save(e)}>
-      <Field label={t("name")} value={name} onValue={setName} required focus={!p.old} help={t("connector_name_help")} fault={faultAt(error, "name")} />
+    <form class="form" onSubmit={save.submit}>
+      <Field label={t("name")} value={name} onValue={setName} required focus={!p.old} help={t("connector_name_help")} fault={faultAt(save.error, "name")} />
       {p.kind !== "notifier" && p.kind !== "backup" && <GroupSelect value={group} set={setGroup} />}
-      <Fields fields={p.type.fields ?? []} values={values} set={setValues} error={error} editing={!!p.old} />
-      <Fault error={error} />
-      <div class="actions end">
-        <button type="button" onClick={p.cancel}>
-          {t("cancel")}
-        </button>
-        <button class="primary" disabled={busy}>
-          {busy ? t("working") : t("save")}
-        </button>
-      </div>
+      <Fields fields={p.type.fields ?? []} values={values} set={setValues} error={save.error} editing={!!p.old} />
+      <SaveEnd of={save} cancel={p.cancel} />
     </form>
   );
 }

@@ -7,10 +7,11 @@ import { useGet, useTitle } from "../lib/hooks";
 import { display } from "../lib/idn";
 import { canOperate } from "../lib/role";
 import { A } from "../lib/router";
-import { Empty, Facts, Fault, Head, Loading, Panel, State, When, faultText } from "../ui/basic";
+import { Facts, Fault, Head, Loading, Panel, State, When, faultText } from "../ui/basic";
 import { ask } from "../ui/dialog";
 import { JobView, useJob } from "../ui/job";
-import { Table, usePages, type Column } from "../ui/table";
+import { Listing } from "../ui/list";
+import { usePages, type Column } from "../ui/table";
 import { PlanLines } from "./plan";
 
 /** Was another version there? */
@@ -38,10 +39,15 @@ export function DeploymentsScreen(): JSX.Element {
     { id: "at", label: t("started_at"), width: "13rem", show: (d) => <When at={d.created} stack time /> },
   ];
   return (
-    <>
-      <Head title={t("deployments")} lead={t("deployments_lead")} />
-      <Table label={t("deployments")} {...list} retry={() => void list.reload()} columns={columns} link={(d) => `/deployments/${d.id}`} empty={<Empty title={t("deployments_none")}>{t("deployments_none_text")}</Empty>} />
-    </>
+    <Listing
+      title={t("deployments")}
+      lead={t("deployments_lead")}
+      none={t("deployments_none")}
+      noneText={t("deployments_none_text")}
+      list={list}
+      columns={columns}
+      link={(d) => `/deployments/${d.id}`}
+    />
   );
 }
 

@@ -3,8 +3,10 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { call, type CertDetail } from "../lib/api";
 import { getLang, t } from "../lib/i18n";
-import { Fault, Field, Select, toast } from "../ui/basic";
+import { display } from "../lib/idn";
+import { Field, Select } from "../ui/basic";
 import { Dialog } from "../ui/dialog";
+import { SaveEnd, useSave } from "../ui/save";
 import { GroupSelect } from "../ui/group";
 import { TagField, splitTags } from "../ui/tags";
 import { secsText, useTypes, type Values } from "../ui/form";
@@ -37,15 +39,11 @@ export function EditCert({ cert, close, done }: { cert: CertDetail; close: () =>
   const [challenge, setChallenge] = useState<Values>(cert.challenge && cert.challenge["type"] ? cert.challenge : { type: "http-01" });
   const proofs = useTypes("challenge", getLang());
   const [cas, setCas] = useState<string[]>([]);
-  const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
-  useEffect(() => void caNames().then(setCas, setError), []);
-  const save = async (e: Event): Promise<void> => {
-    e.preventDefault();
-    setBusy(true);
-    setError(null);
-    try {
-      await call("PATCH", `/certs/${cert.id}`, {
+  useEffect(() => void caNames().then(setCas, () => undefined), []);
+  const save = useSave({
+    of: { path: `/certs/${cert.id}`, revision: cert.revision },
+    send: (revision) =>
+      call("PATCH", `/certs/${cert.id}`, {
         name: name.trim(),
         names: names.split(/[\s,;]+/).filter(Boolean),
         ...(ca ? { ca } : {}),
@@ -55,18 +53,13 @@ export function EditCert({ cert, close, done }: { cert: CertDetail; close: () =>
         tags: splitTags(tags),
         policy: policyOut(policy),
         challenge: challengeOut(proofs, challenge),
-        revision: cert.revision,
-      });
-      toast(t("saved"));
-      done();
-    } catch (x) {
-      setError(x);
-      setBusy(false);
-    }
-  };
+        revision,
+      }),
+    done,
+  });
   return (
-    <Dialog title={t("edit_title", cert.name)} onClose={close} wide>
-      <form onSubmit={(e) => void save(e)}>
+    <Dialog title={t("edit_title", display(cert.name))} onClose={close} wide>
+      <form onSubmit={save.submit}>
         <p class="lead">{t("edit_cert_lead")}</p>
         <Field label={t("cert_name")} value={name} onValue={setName} required />
         <Field label={t("names")} value={names} onValue={setNames} rows={4} mono help={t("one_per_line")} required />
@@ -76,18 +69,10 @@ export function EditCert({ cert, close, done }: { cert: CertDetail; close: () =>
         <GroupSelect value={group} set={setGroup} />
         <TagField label={t("tags")} value={tags} set={setTags} />
         <h3>{t("challenge")}</h3>
-        <ChallengeForm values={challenge} set={setChallenge} wildcard={names.includes("*.")} error={error} />
+        <ChallengeForm values={challenge} set={setChallenge} wildcard={names.includes("*.")} error={save.error} />
         <h3>{t("policy")}</h3>
         <PolicyForm p={policy} set={setPolicy} />
-        <Fault error={error} />
-        <div class="actions end">
-          <button type="button" onClick={close}>
-            {t("cancel")}
-          </button>
-          <button class="primary" disabled={busy}>
-            {t("save")}
-          </button>
-        </div>
+        <SaveEnd of={save} cancel={close} />
       </form>
     </Dialog>
   );

@@ -9,7 +9,9 @@ import { A, go } from "../lib/router";
 import { Empty, Facts, Fault, Field, Loading, Panel, Select, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
 import { Subject } from "../ui/job";
-import { Table, type Column } from "../ui/table";
+import { Listing, rowsOf } from "../ui/list";
+import { SaveEnd, useSave } from "../ui/save";
+import { type Column } from "../ui/table";
 
 const events = ["cert", "renewal", "order", "deploy", "endpoint", "licence", "clock"];
 /** Before the end of a certificate, where a rule names none. */
@@ -36,29 +38,20 @@ export function GroupsPanel(): JSX.Element {
     { id: "to", label: t("recipients"), level: 2, show: (g) => list(g.notify?.["recipients"]).join(", ") || "–" },
   ];
   return (
-    <Panel
+    <Listing
+      panel="groups"
       title={t("groups")}
-      id="groups"
-      side={
-        isAdmin() && (
-          <button class="primary" onClick={() => setAdding(true)}>
-            {t("group_add")}
-          </button>
-        )
-      }
+      lead={t("groups_lead")}
+      add={isAdmin() && { text: t("group_add"), to: () => setAdding(true) }}
+      search={{ hint: t("groups_search"), of: (g) => [g.name, g.about ?? "", ...g.members.map((m) => m.name || m.login), ...list(g.notify?.["recipients"])] }}
+      none={t("groups_none")}
+      noneText={t("groups_none_text")}
+      list={rowsOf(groups)}
+      columns={columns}
+      link={(g) => `/settings/groups/${g.id}`}
     >
-      <p class="lead">{t("groups_lead")}</p>
-      <Table
-        label={t("groups")}
-        rows={groups.value?.items ?? null}
-        error={groups.error}
-        retry={() => void groups.reload()}
-        columns={columns}
-        link={(g) => `/settings/groups/${g.id}`}
-        empty={<Empty title={t("groups_none")}>{t("groups_lead")}</Empty>}
-      />
       {adding && <GroupDialog close={() => setAdding(false)} done={(g) => go(`/settings/groups/${g.id}`)} />}
-    </Panel>
+    </Listing>
   );
 }
 
@@ -213,24 +206,19 @@ function GroupDialog({ old, close, done }: { old?: Group; close: () => void; don
   const [days, setDays] = useState(list(rule["days"]).join(", "));
   const [on, setOn] = useState(new Set(list(rule["events"])));
   const [lang, setLang] = useState(String(rule["lang"] ?? "ja"));
-  const [error, setError] = useState<unknown>(null);
   const split = (s: string): string[] => s.split(/[\s,、，]+/).filter(Boolean);
-  const save = async (e: Event): Promise<void> => {
-    e.preventDefault();
-    setError(null);
-    const notify = { ...(split(to).length ? { recipients: split(to) } : {}), ...(split(days).length ? { days: split(days) } : {}), ...(on.size ? { events: [...on] } : {}), lang };
-    const body = { name: name.trim(), about: about.trim(), notify };
-    try {
-      const g = old ? await call<Group>("PATCH", `/groups/${old.id}`, { ...body, revision: old.revision }) : await call<Group>("POST", "/groups", body);
-      toast(t("saved"));
-      done(g);
-    } catch (x) {
-      setError(x);
-    }
-  };
+  const save = useSave<Group>({
+    of: old && { path: `/groups/${old.id}`, revision: old.revision },
+    send: (revision) => {
+      const notify = { ...(split(to).length ? { recipients: split(to) } : {}), ...(split(days).length ? { days: split(days) } : {}), ...(on.size ? { events: [...on] } : {}), lang };
+      const body = { name: name.trim(), about: about.trim(), notify };
+      return old ? call("PATCH", `/groups/${old.id}`, { ...body, revision }) : call("POST", "/groups", body);
+    },
+    done,
+  });
   return (
     <Dialog title={old ? t("edit_title", old.name) : t("group_add")} onClose={close}>
-      <form onSubmit={(e) => void save(e)}>
+      <form onSubmit={save.submit}>
         <Field label={t("name")} value={name} onValue={setName} required focus={!old} />
         <Field label={t("about_group")} value={about} onValue={setAbout} />
         <Field label={t("recipients")} value={to} onValue={setTo} rows={3} help={t("recipients_help")} />
@@ -255,13 +243,7 @@ function GroupDialog({ old, close, done }: { old?: Group; close: () => void; don
           <p class="help">{t("events_help")}</p>
         </fieldset>
         <Select label={t("language")} value={lang} of={["ja", "en"].map((l) => [l, word("lang." + l)])} onValue={setLang} />
-        <Fault error={error} />
-        <div class="actions end">
-          <button type="button" onClick={close}>
-            {t("cancel")}
-          </button>
-          <button class="primary">{t("save")}</button>
-        </div>
+        <SaveEnd of={save} cancel={close} />
       </form>
     </Dialog>
   );

@@ -1,11 +1,12 @@
 // バックアップ, the master key, ログ出力: what keeps an installation alive and what support asks for.
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { call, download, type Audit, type Job, type Page, type Schemas } from "../lib/api";
 import { dateTime, size, t, word, type Key as TextKey } from "../lib/i18n";
 import { isAdmin } from "../lib/role";
 import { A } from "../lib/router";
-import { useGet } from "../lib/hooks";
+import { useGet, useMinute, type Loaded } from "../lib/hooks";
+import { say } from "../lib/live";
 import { Code, Facts, Fault, Field, Panel, Select, State, When, faultText, toast } from "../ui/basic";
 import { ask } from "../ui/dialog";
 import { JobView, useJob } from "../ui/job";
@@ -67,9 +68,17 @@ export function BackupPanel(): JSX.Element {
 
 const holds: Record<string, TextKey> = { restored: "hold_restored", beside: "hold_beside", superseded: "hold_superseded" };
 
+/** Another copy that starts is told by no event: it is asked for now and then. */
+function useHold(): Loaded<Schemas["System"]> {
+  const s = useGet<Schemas["System"]>("/system", ["system", "notice"]);
+  const minute = useMinute();
+  useEffect(() => void s.reload(), [minute]);
+  return s;
+}
+
 /** Above every screen while nothing may be changed; the way to the question for who may answer it. */
 export function HoldBanner(): JSX.Element | null {
-  const s = useGet<Schemas["System"]>("/system", ["system"]);
+  const s = useHold();
   const hold = s.value?.hold;
   if (!hold) return null;
   return (
@@ -88,7 +97,7 @@ interface Restored {
 
 /** After a restore nothing runs until a person has read what is lost and says that this copy is the one. */
 function HoldPanel(): JSX.Element | null {
-  const s = useGet<Schemas["System"]>("/system", ["system"]);
+  const s = useHold();
   const hold = s.value?.hold;
   const told = useGet<Page<Audit>>(hold ? "/audit?limit=1&q=system.restore" : null, []);
   if (!hold) return null;
@@ -96,9 +105,9 @@ function HoldPanel(): JSX.Element | null {
   const d = (last?.detail ?? {}) as Restored;
   const lost = Object.entries(d.lost ?? {});
   return (
-    <Panel title={t("hold_title")} id="hold">
+    <Panel title={hold === "restored" ? t("hold_title") : t("hold_title_other")} id="hold">
       <p class="note warn">{t(holds[hold] ?? "hold_restored")}</p>
-      {last && (
+      {last && hold !== "superseded" && (
         <>
           <Facts
             rows={[
@@ -140,7 +149,7 @@ function HoldPanel(): JSX.Element | null {
                 run: async () => {
                   await call("POST", "/system/confirm");
                   toast(t("saved"));
-                  void s.reload();
+                  say("system");
                 },
               })
             }

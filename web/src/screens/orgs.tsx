@@ -6,9 +6,11 @@ import { getLang, t } from "../lib/i18n";
 import { useGet, useKept, useTitle } from "../lib/hooks";
 import { canOperate } from "../lib/role";
 import { A, go } from "../lib/router";
-import { Empty, Facts, Fault, Field, Head, Loading, Panel, Select, toast } from "../ui/basic";
+import { Facts, Fault, Field, Head, Loading, Panel, Select, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
 import { Fields, faultAt, outgoing, useTypes, type Values } from "../ui/form";
+import { Listing } from "../ui/list";
+import { SaveEnd, useSave } from "../ui/save";
 import { GroupSelect } from "../ui/group";
 import { Table, usePages, type Column } from "../ui/table";
 
@@ -45,11 +47,6 @@ export function OrgsScreen({ id }: { id?: string }): JSX.Element {
 function OrgList(): JSX.Element {
   useTitle(t("orgs"));
   const list = usePages<Org>("/orgs", {}, ["org"]);
-  const add = canOperate() && (
-    <A href="/orgs/new" class="button primary">
-      {t("org_add")}
-    </A>
-  );
   const columns: Column<Org>[] = [
     {
       id: "name",
@@ -68,22 +65,17 @@ function OrgList(): JSX.Element {
     { id: "certs", label: t("certificates"), width: "7rem", num: true, show: (o) => o.certs },
   ];
   return (
-    <>
-      <Head title={t("orgs")} lead={t("orgs_lead")}>
-        {add}
-      </Head>
-      <Table
-        label={t("orgs")}
-        {...list}
-        columns={columns}
-        link={(o) => `/orgs/${o.id}`}
-        empty={
-          <Empty title={t("orgs_none")} action={add || undefined}>
-            {t("orgs_none_text")}
-          </Empty>
-        }
-      />
-    </>
+    <Listing
+      title={t("orgs")}
+      lead={t("orgs_lead")}
+      add={canOperate() && { text: t("org_add"), to: "/orgs/new" }}
+      search={{ hint: t("orgs_search"), of: (o) => [o.name, text(o.details, "legal_name"), text(o.details, "legal_name_ja"), ...o.contacts.map((c) => text(c.details, "name") + text(c.details, "name_ja") + text(c.details, "mail"))] }}
+      none={t("orgs_none")}
+      noneText={t("orgs_none_text")}
+      list={list}
+      columns={columns}
+      link={(o) => `/orgs/${o.id}`}
+    />
   );
 }
 
@@ -92,37 +84,20 @@ function OrgForm({ type, old, done, cancel }: { type: TypeSchema; old?: Org; don
   const [name, setName] = useState(old?.name ?? "");
   const [group, setGroup] = useState(old?.group ?? "");
   const [values, setValues] = useState<Values>({ ...(old?.details ?? {}) });
-  const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
-  const save = async (e: Event): Promise<void> => {
-    e.preventDefault();
-    setBusy(true);
-    setError(null);
-    try {
-      const o = old
-        ? await call<Org>("PATCH", `/orgs/${old.id}`, { name: name.trim(), details: whole(fields, values), ...(group !== (old.group ?? "") ? { group } : {}), revision: old.revision })
-        : await call<Org>("POST", "/orgs", { name: name.trim(), details: outgoing(fields, values), ...(group ? { group } : {}) });
-      toast(t("saved"));
-      done(o);
-    } catch (x) {
-      setError(x);
-      setBusy(false);
-    }
-  };
+  const save = useSave<Org>({
+    of: old && { path: `/orgs/${old.id}`, revision: old.revision },
+    send: (revision) =>
+      old
+        ? call("PATCH", `/orgs/${old.id}`, { name: name.trim(), details: whole(fields, values), ...(group !== (old.group ?? "") ? { group } : {}), revision })
+        : call("POST", "/orgs", { name: name.trim(), details: outgoing(fields, values), ...(group ? { group } : {}) }),
+    done,
+  });
   return (
-    <form class="form" onSubmit={(e) => void save(e)}>
-      <Field label={t("name")} value={name} onValue={setName} required focus={!old} help={t("org_name_help")} fault={faultAt(error, "name")} />
+    <form class="form pairs" onSubmit={save.submit}>
+      <Field label={t("name")} value={name} onValue={setName} required focus={!old} help={t("org_name_help")} fault={faultAt(save.error, "name")} />
       <GroupSelect value={group} set={setGroup} none={t("org_shared")} />
-      <Fields fields={fields} values={values} set={setValues} error={error} editing={!!old} />
-      <Fault error={error} />
-      <div class="actions end">
-        <button type="button" onClick={cancel}>
-          {t("cancel")}
-        </button>
-        <button class="primary" disabled={busy}>
-          {busy ? t("working") : t("save")}
-        </button>
-      </div>
+      <Fields fields={fields} values={values} set={setValues} error={save.error} editing={!!old} />
+      <SaveEnd of={save} cancel={cancel} />
     </form>
   );
 }
@@ -269,30 +244,19 @@ function Contacts({ org, type, reload }: { org: Org; type: TypeSchema | undefine
 function ContactDialog({ org, type, old, close, done }: { org: Org; type: TypeSchema; old?: Contact; close: () => void; done: () => void }): JSX.Element {
   const fields = type.fields ?? [];
   const [values, setValues] = useState<Values>({ ...(old?.details ?? {}) });
-  const [error, setError] = useState<unknown>(null);
-  const save = async (e: Event): Promise<void> => {
-    e.preventDefault();
-    setError(null);
-    try {
-      if (old) await call("PATCH", `/orgs/${org.id}/contacts/${old.id}`, { details: whole(fields, values), revision: org.revision });
-      else await call("POST", `/orgs/${org.id}/contacts`, { details: outgoing(fields, values), revision: org.revision });
-      toast(t("saved"));
-      done();
-    } catch (x) {
-      setError(x);
-    }
-  };
+  const save = useSave({
+    of: { path: `/orgs/${org.id}`, revision: org.revision },
+    send: (revision) =>
+      old
+        ? call("PATCH", `/orgs/${org.id}/contacts/${old.id}`, { details: whole(fields, values), revision })
+        : call("POST", `/orgs/${org.id}/contacts`, { details: outgoing(fields, values), revision }),
+    done,
+  });
   return (
     <Dialog title={old ? t("edit_title", text(old.details, "name")) : t("contact_add")} onClose={close}>
-      <form onSubmit={(e) => void save(e)}>
-        <Fields fields={fields} values={values} set={setValues} error={error} editing={!!old} />
-        <Fault error={error} />
-        <div class="actions end">
-          <button type="button" onClick={close}>
-            {t("cancel")}
-          </button>
-          <button class="primary">{t("save")}</button>
-        </div>
+      <form onSubmit={save.submit}>
+        <Fields fields={fields} values={values} set={setValues} error={save.error} editing={!!old} />
+        <SaveEnd of={save} cancel={close} />
       </form>
     </Dialog>
   );

@@ -4,9 +4,10 @@ import { useState } from "preact/hooks";
 import { ApiError, call, type Page, type Schemas } from "../lib/api";
 import { duration, t, word } from "../lib/i18n";
 import { useGet } from "../lib/hooks";
-import { Code, Empty, Fault, Field, Panel, Select, When, toast } from "../ui/basic";
+import { Code, Empty, Fault, Field, Select, When, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
-import { Table, type Column } from "../ui/table";
+import { Listing, rowsOf } from "../ui/list";
+import { type Column } from "../ui/table";
 
 type Token = Schemas["Token"] & Partial<Schemas["TokenCreated"]>;
 
@@ -57,17 +58,16 @@ export function TokensPanel(): JSX.Element {
     },
   ];
   return (
-    <Panel
+    <Listing
+      panel="tokens"
       title={t("tokens")}
-      id="tokens"
-      side={
-        <button class="primary" onClick={() => setAdding(true)}>
-          {t("token_add")}
-        </button>
-      }
+      lead={t("tokens_lead")}
+      add={{ text: t("token_add"), to: () => setAdding(true) }}
+      none={t("tokens_none")}
+      noneText={t("tokens_none_text")}
+      list={rowsOf(list)}
+      columns={columns}
     >
-      <p class="lead">{t("tokens_lead")}</p>
-      <Table label={t("tokens")} rows={list.value?.items ?? null} error={list.error} retry={() => void list.reload()} columns={columns} empty={<Empty title={t("tokens_none")}>{t("tokens_none_text")}</Empty>} />
       {adding && (
         <AddToken
           close={() => setAdding(false)}
@@ -91,7 +91,7 @@ export function TokensPanel(): JSX.Element {
           </div>
         </Dialog>
       )}
-    </Panel>
+    </Listing>
   );
 }
 

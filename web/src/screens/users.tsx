@@ -7,7 +7,9 @@ import { useGet } from "../lib/hooks";
 import { A, go } from "../lib/router";
 import { Check, Facts, Fault, Field, Loading, Panel, Select, State, When, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
-import { Table, type Column } from "../ui/table";
+import { Listing, rowsOf } from "../ui/list";
+import { SaveEnd, useSave } from "../ui/save";
+import { type Column } from "../ui/table";
 
 const roles = ["admin", "operator", "viewer"];
 export const groupNames = (g?: User["groups"]): string[] => g ?? [];
@@ -33,18 +35,19 @@ export function UsersPanel(): JSX.Element {
     { id: "seen", label: t("signed_in_at"), level: 3, width: "11rem", show: (u) => <When at={u.signed_in ?? null} stack /> },
   ];
   return (
-    <Panel
+    <Listing
+      panel="users"
       title={t("users")}
-      id="users"
-      side={
-        <button class="primary" onClick={() => setAdding(true)}>
-          {t("user_add")}
-        </button>
-      }
+      lead={t("users_lead")}
+      add={{ text: t("user_add"), to: () => setAdding(true) }}
+      search={{ hint: t("users_search"), of: (u) => [u.name ?? "", u.login, ...groupNames(u.groups)] }}
+      none={t("users_none")}
+      list={rowsOf(list)}
+      columns={columns}
+      link={(u) => `/settings/users/${u.id}`}
     >
-      <Table label={t("users")} rows={list.value?.items ?? null} error={list.error} retry={() => void list.reload()} columns={columns} link={(u) => `/settings/users/${u.id}`} empty={<p class="muted">{t("nothing_matches")}</p>} />
       {adding && <UserDialog close={() => setAdding(false)} done={() => void list.reload()} />}
-    </Panel>
+    </Listing>
   );
 }
 
@@ -132,24 +135,20 @@ function UserDialog({ old, close, done }: { old?: User; close: () => void; done:
   const [password, setPassword] = useState("");
   const [disabled, setDisabled] = useState(old?.disabled ?? false);
   const [mine, setMine] = useState(new Set(groupNames(old?.groups)));
-  const [error, setError] = useState<unknown>(null);
-  const save = async (e: Event): Promise<void> => {
-    e.preventDefault();
-    setError(null);
-    const shared = { name: name.trim() || login, role, lang, ...(groups.length ? { groups: [...mine] } : {}) };
-    try {
-      if (old) await call("PATCH", `/users/${old.id}`, { ...shared, disabled, revision: old.revision, ...(password ? { password } : {}) });
-      else await call("POST", "/users", { ...shared, login: login.trim(), password });
-      toast(t("saved"));
+  const save = useSave({
+    of: old && { path: `/users/${old.id}`, revision: old.revision },
+    send: (revision) => {
+      const shared = { name: name.trim() || login, role, lang, ...(groups.length ? { groups: [...mine] } : {}) };
+      return old ? call("PATCH", `/users/${old.id}`, { ...shared, disabled, revision, ...(password ? { password } : {}) }) : call("POST", "/users", { ...shared, login: login.trim(), password });
+    },
+    done: () => {
       done();
       close();
-    } catch (x) {
-      setError(x);
-    }
-  };
+    },
+  });
   return (
     <Dialog title={old ? t("edit_title", old.login) : t("user_add")} onClose={close}>
-      <form onSubmit={(e) => void save(e)}>
+      <form onSubmit={save.submit}>
         {!old && <Field label={t("login")} value={login} onValue={setLogin} type="email" required focus />}
         <Field label={t("person_name")} value={name} onValue={setName} />
         <Select label={t("role")} value={role} of={roles.map((r) => [r, word("role." + r)])} onValue={setRole} help={word("role_help." + role)} />
@@ -176,13 +175,7 @@ function UserDialog({ old, close, done }: { old?: User; close: () => void; done:
         <Select label={t("language")} value={lang} of={["ja", "en"].map((l) => [l, word("lang." + l)])} onValue={setLang} />
         <Field label={old ? t("new_password_optional") : t("first_password")} value={password} onValue={setPassword} type="password" auto="new-password" help={t("first_password_help")} required={!old} />
         {old && <Check label={t("user_disabled")} on={disabled} set={setDisabled} help={t("user_disabled_help")} />}
-        <Fault error={error} />
-        <div class="actions end">
-          <button type="button" onClick={close}>
-            {t("cancel")}
-          </button>
-          <button class="primary">{t("save")}</button>
-        </div>
+        <SaveEnd of={save} cancel={close} />
       </form>
     </Dialog>
   );

@@ -8,6 +8,7 @@ import { useGet, useTitle } from "../lib/hooks";
 import { A, go, type Place } from "../lib/router";
 import { Code, Empty, Facts, Fault, Field, Head, Loading, Panel, Select, State, Tabs, When, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
+import { SaveEnd, useSave } from "../ui/save";
 import { Table, usePages, type Column } from "../ui/table";
 import { VendorKeys } from "./vendorkeys";
 
@@ -268,29 +269,22 @@ function CustomerDialog({ old, close, done }: { old?: Customer; close: () => voi
   const [mail, setMail] = useState(old?.mail ?? "");
   const [lang, setLang] = useState(old?.lang ?? "ja");
   const [installation, setInstallation] = useState(old?.installation ?? "");
-  const [error, setError] = useState<unknown>(null);
-  const save = (e: Event): void => {
-    e.preventDefault();
-    const body = { name: name.trim(), mail: mail.trim(), lang, ...(installation.trim() ? { installation: installation.trim() } : {}) };
-    (old ? call("PATCH", `/vendor/customers/${old.id}`, { ...body, revision: old.revision }) : call("POST", "/vendor/customers", body)).then(() => {
-      toast(t("saved"));
-      done();
-    }, setError);
-  };
+  const save = useSave({
+    of: old && { path: `/vendor/customers/${old.id}`, revision: old.revision },
+    send: (revision) => {
+      const body = { name: name.trim(), mail: mail.trim(), lang, ...(installation.trim() ? { installation: installation.trim() } : {}) };
+      return old ? call("PATCH", `/vendor/customers/${old.id}`, { ...body, revision }) : call("POST", "/vendor/customers", body);
+    },
+    done,
+  });
   return (
     <Dialog title={old ? t("edit_title", old.name) : t("customer_add")} onClose={close}>
-      <form onSubmit={save}>
+      <form onSubmit={save.submit}>
         <Field label={t("name")} value={name} onValue={setName} required focus />
         <Field label={t("login")} value={mail} onValue={setMail} type="email" required />
         <Select label={t("language")} value={lang} of={["ja", "en"].map((l) => [l, word("lang." + l)])} onValue={setLang} />
         <Field label={t("installation")} value={installation} onValue={setInstallation} help={t("installation_help")} mono />
-        <Fault error={error} />
-        <div class="actions end">
-          <button type="button" onClick={close}>
-            {t("cancel")}
-          </button>
-          <button class="primary">{t("save")}</button>
-        </div>
+        <SaveEnd of={save} cancel={close} />
       </form>
     </Dialog>
   );

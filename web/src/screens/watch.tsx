@@ -8,11 +8,12 @@ import { display } from "../lib/idn";
 import { canOperate } from "../lib/role";
 import { A, go, type Place } from "../lib/router";
 import { cn } from "../pic/pics";
-import { Chip, Code, Empty, Facts, Fault, Field, Head, Loading, Panel, Select, State, When, faultText, toast } from "../ui/basic";
+import { Chip, Code, Facts, Fault, Field, Head, Loading, Panel, Select, State, When, faultText, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
 import { secsText } from "../ui/form";
 import { GroupSelect } from "../ui/group";
 import { useJob } from "../ui/job";
+import { Listing } from "../ui/list";
 import { Table, usePages, type Column } from "../ui/table";
 
 const kinds = ["ok", "expiring", "expired", "drift", "untrusted", "unreachable", "new"];
@@ -47,16 +48,12 @@ export function WatchScreen({ place }: { place: Place }): JSX.Element {
     { id: "seen", label: t("looked_at"), level: 3, width: "9rem", show: (e) => <span class="muted">{relative(e.seen_at) || "–"}</span> },
   ];
   return (
-    <>
-      <Head title={t("watch")} lead={t("watch_lead")}>
-        {canOperate() && (
-          <A href="/watch?add=1" class="button primary">
-            {t("watch_add")}
-          </A>
-        )}
-      </Head>
-      <div class="filters">
-        <input type="search" class="search" placeholder={t("watch_search")} aria-label={t("watch_search")} value={q} onInput={(e) => set({ q: e.currentTarget.value })} />
+    <Listing
+      title={t("watch")}
+      lead={t("watch_lead")}
+      add={canOperate() && { text: t("watch_add"), to: "/watch?add=1" }}
+      search={{ hint: t("watch_search"), q, set: (v) => set({ q: v }) }}
+      filters={
         <div class="chips" role="group" aria-label={t("state")}>
           <Chip on={state === "bad"} toggle={() => set({ state: state === "bad" ? "" : "bad" })}>
             {t("only_bad")}
@@ -67,26 +64,17 @@ export function WatchScreen({ place }: { place: Place }): JSX.Element {
             </Chip>
           ))}
         </div>
-      </div>
-      <Table
-        label={t("watch")}
-        {...list}
-        retry={() => void list.reload()}
-        columns={columns}
-        rowHeight={60}
-        link={(e) => `/watch/${e.id}`}
-        empty={
-          q || state ? (
-            <Empty title={t("nothing_matches")} action={<button onClick={() => go("/watch", true)}>{t("filters_clear")}</button>} />
-          ) : (
-            <Empty title={t("watch_none")} action={canOperate() && <A href="/watch?add=1" class="button primary">{t("watch_add")}</A>}>
-              {t("watch_none_text")}
-            </Empty>
-          )
-        }
-      />
+      }
+      clear={!!(q || state) && (() => go("/watch", true))}
+      none={t("watch_none")}
+      noneText={t("watch_none_text")}
+      list={list}
+      columns={columns}
+      rowHeight={60}
+      link={(e) => `/watch/${e.id}`}
+    >
       {adding && <AddEndpoint cert={place.query.get("cert") ?? ""} close={() => go("/watch", true)} />}
-    </>
+    </Listing>
   );
 }
 

@@ -67,6 +67,7 @@ export const common = {
 
   loading: ["Loading…", "読み込んでいます…"],
   more: ["Show more", "さらに表示"],
+  connectors_search: ["Name, type, where", "名前・種類・接続先で絞り込み"],
   nothing_matches: ["Nothing matches.", "該当するものはありません。"],
   required: ["required", "必須"],
   choose: ["Choose…", "選択してください"],
@@ -135,6 +136,9 @@ export const common = {
   hint_500: ["If it goes on, give the administrator this text and the time.", "続く場合は、このメッセージと発生時刻を管理者にお知らせください。"],
   in_brackets: [" ({0})", "（{0}）"],
   between_frames: ["; ", "／"],
+  conflict_text: ["What you typed is still here. See what was changed, then save yours over it, or cancel.", "入力した内容は残っています。変更された内容を確認し、上書き保存するかキャンセルしてください。"],
+  conflict_see: ["See what it is now (new tab)", "最新の内容を別のタブで見る"],
+  conflict_save: ["Save mine over it", "自分の内容で上書き保存"],
   stop_mark: [".", "。"],
   try_again: ["Try again", "再試行"],
 } as const satisfies Record<string, Pair>;

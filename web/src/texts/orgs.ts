@@ -4,6 +4,7 @@ type Pair = readonly [string, string];
 export const orgs = {
   orgs: ["Organisations", "組織・担当者"],
   orgs_lead: ["Who applies: what OV and EV applications ask for, entered once.", "申請者の情報です。OV・EV の申請で求められる項目を一度だけ登録します。"],
+  orgs_search: ["Name of the organisation or a contact", "組織名・担当者名で絞り込み"],
   orgs_none: ["No organisation yet", "組織はまだ登録されていません"],
   orgs_none_text: ["Domain-validated certificates need none. Register one to put it into the subject of CSRs.", "ドメイン認証（DV）の証明書には不要です。登録すると CSR のサブジェクトに組織名を入れられます。"],
   org_add: ["Register an organisation", "組織を登録"],

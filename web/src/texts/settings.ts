@@ -3,6 +3,11 @@ type Pair = readonly [string, string];
 
 export const settings = {
   users: ["Users", "ユーザ情報"],
+  users_lead: ["Who may sign in, and what they may do.", "サインインできる人と、その権限です。"],
+  users_search: ["Name, address, group", "名前・メールアドレス・グループで絞り込み"],
+  users_none: ["No user yet", "ユーザはまだいません"],
+  groups_search: ["Group, member, recipient", "グループ名・メンバー・通知先で絞り込み"],
+  groups_none_text: ["Make one for each team: what it owns is seen and changed by its people only, and its rule says who is told.", "担当チームごとに作成します。所有する証明書などはそのメンバーだけが操作でき、通知先も個別に決められます。"],
   user_add: ["Add a user", "ユーザを追加"],
   person_name: ["Name", "氏名"],
   role: ["Role", "権限"],
@@ -157,9 +162,10 @@ export const settings = {
   backup_next: ["Next:", "次回："],
   backup_run: ["Back up now", "今すぐバックアップ"],
   hold_title: ["Held after a restore", "復元後の保留"],
+  hold_title_other: ["Held", "保留中"],
   hold_when: ["Restored at", "復元日時"],
   hold_restored: ["Restored from a backup: nothing is renewed or deployed until a person confirms.", "バックアップから復元されました。確認されるまで、更新と適用は行いません。"],
-  hold_beside: ["Another copy of this installation runs on this machine: nothing is changed until it is stopped.", "このマシンで同じ環境の複製が動いています。停止するまで、更新と適用は行いません。"],
+  hold_beside: ["Another copy of this installation runs on this machine: nothing is renewed or deployed here until one of them is stopped.", "このマシンで同じ環境の複製が動いています。どちらかを停止するまで、ここでは更新と適用を行いません。"],
   hold_superseded: ["A restored copy of this installation has taken over: nothing is renewed or deployed here.", "この環境の復元された複製が稼働を引き継いでいます。ここでは更新と適用を行いません。"],
   hold_see: ["See and decide", "内容を確認する"],
   hold_backup_of: ["Backup of", "バックアップの日時"],

@@ -69,9 +69,18 @@ export function Fields(p: { fields: F[]; values: Values; set: (v: Values) => voi
   useEffect(() => {
     if (bad) document.querySelector<HTMLElement>("form [aria-invalid=true]")?.focus();
   }, [p.error]);
-  const one = (f: F): JSX.Element => (
+  const input = (f: F): JSX.Element => (
     <Input key={f.name} f={f} v={p.values[f.name]} set={(x) => p.set({ ...p.values, [f.name]: x })} fault={bad === f.name ? (fault?.text ?? null) : null} editing={p.editing} />
   );
+  // Where fields stand two by two, a name begins the row that its Japanese form ends.
+  const one = (f: F): JSX.Element =>
+    p.fields.some((x) => x.name === f.name + "_ja") ? (
+      <div key={f.name} class="begins">
+        {input(f)}
+      </div>
+    ) : (
+      input(f)
+    );
   return (
     <>
       {plain.map(one)}
