@@ -155,7 +155,7 @@ class Fleet:
         i.cli("watch", "add", f"127.0.0.1:{self.web['web2'].port}", "--sni", "www.example.jp", "--cert", "intra.example.jp", ok=False)
         i.cli("watch", "add", f"127.0.0.1:{free_port()}", ok=False)
         # a name nobody answers for: the application fails and asks for a person
-        i.cli("cert", "request", "nobody.example.jp", "--ca", "Let's Pebble", "--challenge", "webroot", "--directory",
+        i.cli("cert", "request", "nobody.example.jp", "--ca", "Let's Pebble", "--challenge", "http-01-webroot", "--directory",
               f"{self.out}/nowhere", ok=False)
 
     def restore(self):

@@ -119,7 +119,7 @@ export function JobView({ job, onChange, quiet = false }: { job: Job; onChange?:
 /** Where a subject of a job, notice or audit line is shown. */
 export function subjectLink(subject: string | null | undefined): string | null {
   const m = /^([a-z]+)\/(\d+)$/.exec(subject ?? "");
-  const base: Record<string, string> = { cert: "/certs/", target: "/targets/", ca: "/cas/", notifier: "/notify/", endpoint: "/watch/", user: "/settings/users/", deployment: "/deployments/", group: "/settings/groups/" };
+  const base: Record<string, string> = { cert: "/certs/", target: "/targets/", ca: "/cas/", notifier: "/notify/", endpoint: "/watch/", user: "/settings/users/", deployment: "/deployments/", group: "/settings/groups/", org: "/orgs/" };
   const to = m ? base[m[1] ?? ""] : undefined;
   return m && to ? to + (m[2] ?? "") : null;
 }

@@ -1,7 +1,7 @@
 // The one way a form is saved: busy while it runs, its fault afterwards, and when somebody else was
 // first, a way on that loses neither theirs nor what was typed here.
 import type { JSX } from "preact";
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, get } from "../lib/api";
 import { t } from "../lib/i18n";
 import { Fault, toast } from "./basic";
@@ -55,6 +55,11 @@ export function useSave<T>(s: Save<T>): Saving {
 
 /** What was refused and why, and the buttons that end the form. */
 export function SaveEnd({ of, cancel, text, ready = true }: { of: Saving; cancel: () => void; text?: string; ready?: boolean }): JSX.Element {
+  const end = useRef<HTMLDivElement>(null);
+  // Seen at once, also where the form is longer than the screen.
+  useEffect(() => {
+    if (of.error) end.current?.scrollIntoView({ block: "nearest" });
+  }, [of.error]);
   return (
     <>
       <Fault error={of.error} />
@@ -71,7 +76,7 @@ export function SaveEnd({ of, cancel, text, ready = true }: { of: Saving; cancel
           </div>
         </div>
       )}
-      <div class="actions end">
+      <div class="actions end" ref={end}>
         <button type="button" onClick={cancel}>
           {t("cancel")}
         </button>
