@@ -372,6 +372,7 @@ class Inro(Part):
         self.http01 = http01 or free_port()
         self.env = env or {}
         self.args = list(args)
+        self.prefix = []  # a command that runs the daemon (dns.py)
         self.login = self.password = None
         if init:
             more = [] if init is True else list(init)  # more options of init
@@ -385,7 +386,7 @@ class Inro(Part):
     def start(self, timeout=20.0):
         begin = time.monotonic()
         offset = self.size_of_log()
-        self.spawn([self.binary, "serve", "--data", self.data, "--listen", self.listen, "--http01",
+        self.spawn([*self.prefix, self.binary, "serve", "--data", self.data, "--listen", self.listen, "--http01",
                     f"127.0.0.1:{self.http01}", "--egress-allow", "127.0.0.0/8", *self.args], env=self.env)
         wait_for("inro serve", lambda: self.check_alive() and "inro: ready" in self.log_since(offset), timeout, 0.01)
         took = time.monotonic() - begin
