@@ -179,6 +179,17 @@ static enum rc run_get(struct request *r, struct err *err)
     return view_cert(r, &c, true, err);
 }
 
+/* Shown in a way that is no longer the certificate's: nobody else would take them away. */
+static enum rc proofs_of_before(struct request *r, const struct cert *was, const struct cert *is,
+                                struct err *err)
+{
+    int64_t job = 0;
+    if (!was->challenge || strcmp(was->challenge, is->challenge) == 0)
+        return RC_OK;
+    TRY(open_issue(r, was->id, &job, err));
+    return job ? job_request_tidy_after(r->db, job, was->challenge, r->now, err) : RC_OK;
+}
+
 static enum rc run_update(struct request *r, struct err *err)
 {
     const struct cert_in *in = r->in;
@@ -206,6 +217,7 @@ static enum rc run_update(struct request *r, struct err *err)
     TRY(cert_from_input(r, &all, &n, err));
     if (!json_get(r->body, "policy") && c.policy)
         n.policy = c.policy;
+    TRY(proofs_of_before(r, &c, &n, err));
     n.updated = r->now;
     TRY(db_cert_update(r->db, &n, err));
     TRY(db_cert_get(r->db, c.id, r->a, &n, err));

@@ -12,7 +12,7 @@
 static const struct flow *const flows[] = {
     &flow_issue,  &flow_deploy, &flow_plan,        &flow_watch,  &flow_schedule,
     &flow_notify, &flow_check,  &flow_notify_test, &flow_revoke, &flow_vendor_mail,
-    &flow_syslog, &flow_backup, &flow_reseal};
+    &flow_syslog, &flow_backup, &flow_reseal,      &flow_tidy};
 
 static const struct flow *flow_find(const char *kind)
 {
@@ -131,6 +131,9 @@ static enum rc save_once(struct run *r, const struct flow *f, const struct step_
     if (why && why->rc != RC_CANCELLED && f->failed)
         TRY(f->failed(db, r, why, r->job.state == JOB_BLOCKED, err));
     TRY(run_save_answers(r, db, err));
+    if (r->left)
+        TRY(job_request_tidy(db, json_i64_or(r->payload, "cert", 0), r->job.id, r->left,
+                             json_get(r->progress, "proofs"), run_now(r) + TIDY_AGAIN, err));
     if (out->audit_done)
         TRY(add_audit(db, r, out->audit_done, NULL, NULL, err));
     if (out->audit)
@@ -237,6 +240,7 @@ static void end_step(struct run *r)
     }
     /* A next step that cannot even begin must not find what was this one's. */
     r->answers = NULL;
+    r->left = NULL;
     r->payload = r->progress = NULL;
     r->receipt = NULL;
     r->item_id = 0;

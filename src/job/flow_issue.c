@@ -23,12 +23,9 @@ static enum rc licence_allows(struct run *r, struct err *err)
     return licence_gate(db, run_now(r), err);
 }
 
-static enum rc load_proofs(struct run *r, struct issue *is, struct err *err)
+enum rc issue_proofs(struct run *r, struct issue *is, const struct json *l, struct err *err)
 {
-    const struct json *l = json_get(r->progress, "proofs");
     size_t n = json_len(l);
-    is->proofs_ready = json_bool_or(r->progress, "proofs_ready", false);
-    is->proofs_at = json_i64_or(r->progress, "proofs_at", 0);
     is->proofs = arena_array(r->a, n ? n : 1, sizeof *is->proofs);
     if (!is->proofs)
         return NOMEM(err);
@@ -44,11 +41,9 @@ static enum rc load_proofs(struct run *r, struct issue *is, struct err *err)
     return RC_OK;
 }
 
-static enum rc load_solver(struct run *r, struct issue *is, struct err *err)
+enum rc issue_solver(struct run *r, struct issue *is, const struct json *j, struct err *err)
 {
-    const struct json *j = NULL;
     const char *settings = NULL;
-    TRY(run_json(r, is->cert.challenge, &j, err));
     const char *type = json_str_or(j, "type", NULL);
     if (!type)
         return RC_OK;
@@ -90,8 +85,12 @@ enum rc issue_load(struct run *r, struct issue **ret, struct err *err)
         return NOMEM(err);
     TRY(load_rows(r, is, err));
     TRY(run_json(r, is->cert.policy, &is->policy, err));
-    TRY(load_solver(r, is, err));
-    TRY(load_proofs(r, is, err));
+    const struct json *challenge = NULL;
+    TRY(run_json(r, is->cert.challenge, &challenge, err));
+    TRY(issue_solver(r, is, challenge, err));
+    TRY(issue_proofs(r, is, json_get(r->progress, "proofs"), err));
+    is->proofs_ready = json_bool_or(r->progress, "proofs_ready", false);
+    is->proofs_at = json_i64_or(r->progress, "proofs_at", 0);
     is->renew_at = json_i64_or(r->progress, "renew_at", 0);
     is->given_up = json_i64_or(r->progress, "given_up", 0);
     *ret = is;
@@ -419,12 +418,15 @@ static enum rc failed(struct db *db, struct run *r, const struct err *why, bool 
 static void give_up(struct run *r)
 {
     struct issue *is = NULL;
-    if (issue_load(r, &is, NULL) != RC_OK || is->proof_count == 0)
+    /* what the failed step itself has shown is in what it leaves, not in what it began with */
+    if (run_json(r, r->job.progress, &r->progress, NULL) != RC_OK ||
+        issue_load(r, &is, NULL) != RC_OK || is->proof_count == 0)
         return;
     issue_clean(r, is);
     /* What a later try must do first: show the proofs again. */
     if (strcmp(r->job.step, "order") == 0)
         r->job.step = "present";
+    (void)!keep_progress(r, is, NULL);
 }
 
 static const struct step steps[] = {

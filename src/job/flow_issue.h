@@ -43,6 +43,15 @@ MUST enum rc issue_progress(struct run *r, const struct issue *is, struct step_o
                             struct err *err);
 /* Our own ceiling of orders; RC_RATE when it is reached. */
 MUST enum rc issue_may_order(struct run *r, const struct issue *is, struct err *err);
+/* From what a certificate or a job keeps of them. */
+MUST enum rc issue_solver(struct run *r, struct issue *is, const struct json *challenge,
+                          struct err *err);
+MUST enum rc issue_proofs(struct run *r, struct issue *is, const struct json *list,
+                          struct err *err);
+/* Takes every proof away that may have been shown; goes on past one that cannot be, and returns the
+ * first error. */
+MUST enum rc issue_take_away(struct run *r, struct issue *is, struct err *err);
+/* The same at the end of an order, which does not wait for it: what is left is another job's. */
 void issue_clean(struct run *r, struct issue *is);
 /* In the transaction of the save: the rows of a new one; what the end of it changes. */
 MUST enum rc issue_add_rows(struct db *db, struct run *r, struct issue *is, struct err *err);

@@ -78,20 +78,37 @@ enum rc issue_present_step(struct run *r, struct step_out *out, struct err *err)
     return issue_progress(r, is, out, err);
 }
 
-void issue_clean(struct run *r, struct issue *is)
+/* Whether it was shown may not have been saved yet, so nothing is left out: to take away what is
+ * not there is success. */
+enum rc issue_take_away(struct run *r, struct issue *is, struct err *err)
 {
-    struct ctx ctx;
+    enum rc first = RC_OK;
     for (size_t i = 0; is->solver && i < is->proof_count; i++) {
         struct presented *p = &is->proofs[i];
-        struct err err = {0};
-        enum rc rc = p->state ? solver_ctx(r, is, &ctx, &err) : RC_OK;
-        if (rc == RC_OK && p->state)
-            rc = is->solver->cleanup(&ctx, is->solver_settings, &p->p, p->state, &err);
-        if (rc != RC_OK)
-            log_err(LOG_WARN, "job", "removing a challenge", &err);
+        struct err why = {0};
+        struct ctx ctx;
+        enum rc rc = solver_ctx(r, is, &ctx, &why);
+        if (rc == RC_OK)
+            rc = is->solver->cleanup(&ctx, is->solver_settings, &p->p, p->state ? p->state : "{}",
+                                     &why);
+        if (rc != RC_OK && first == RC_OK) {
+            first = rc;
+            if (err)
+                *err = why;
+        }
         p->state = NULL;
     }
     is->proofs_ready = false;
+    return first;
+}
+
+void issue_clean(struct run *r, struct issue *is)
+{
+    struct err err = {0};
+    if (issue_take_away(r, is, &err) == RC_OK)
+        return;
+    log_err(LOG_WARN, "job", "removing a challenge", &err);
+    r->left = is->cert.challenge;
 }
 
 static enum rc save_dialogue(struct db *db, struct run *r, void *arg, struct err *err)

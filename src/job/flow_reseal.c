@@ -124,7 +124,8 @@ static enum rc move_text(struct walk *w, const char *text, const char **ret, str
     if (text[0] != '{' || json_parse(str_from(text), &j, NULL) != RC_OK)
         return RC_OK; /* it only looks like one */
     struct json_writer jw = JSON_WRITER(&w->out);
-    w->challenge = json_str_or(j, CHALLENGE_VAULT, NULL);
+    w->challenge =
+        json_str_or(j, CHALLENGE_VAULT, json_str_or(j, "challenge." CHALLENGE_VAULT, NULL));
     buf_clear(&w->out);
     TRY(copy_json(w, &jw, j, NULL, NULL, NULL, err));
     TRY(buf_ok(&w->out, err));

@@ -6,6 +6,7 @@
 #ifndef INRO_JOB_JOB_H
 #define INRO_JOB_JOB_H
 
+#include "codec/json.h"
 #include "store/repo.h"
 #include "vault/vault.h"
 
@@ -26,6 +27,16 @@ MUST enum rc job_request_deploy(struct db *db, int64_t cert_id, int64_t version_
 /* Puts the previous version back on the bindings of the last deployment. */
 MUST enum rc job_request_undo(struct db *db, int64_t cert_id, int64_t now, int64_t *ret_job,
                               bool *ret_existing, struct err *err);
+/*
+ * Takes proofs of control away, once the issue job that they are of is no longer at work.
+ * `challenge`: as the certificate keeps it, or kept it when they were shown; NULL = as it is now.
+ * Nothing is made where there are no proofs.
+ */
+enum { JOB_LEASE_SECONDS = 120 };
+MUST enum rc job_request_tidy(struct db *db, int64_t cert_id, int64_t job_id, const char *challenge,
+                              const struct json *proofs, int64_t at, struct err *err);
+MUST enum rc job_request_tidy_after(struct db *db, int64_t job_id, const char *challenge,
+                                    int64_t now, struct err *err);
 MUST enum rc job_request_revoke(struct db *db, int64_t version_id, int reason, int64_t now,
                                 int64_t *ret_job, bool *ret_existing, struct err *err);
 /* Reads what every binding would change; the plan is in the job's progress: {"plans":[...]}. */

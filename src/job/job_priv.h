@@ -14,7 +14,8 @@
 #include "job/engine.h"
 
 enum { HTTP_KEPT = 4 };
-#define LEASE_USEC    (120 * USEC_PER_SEC)
+#define LEASE_USEC    (JOB_LEASE_SECONDS * USEC_PER_SEC)
+#define TIDY_AGAIN    (60 * USEC_PER_SEC)
 #define IDLE_MAX_USEC (5 * USEC_PER_SEC)
 #define NEWS_USEC     (100 * USEC_PER_MSEC)
 #define LOOK_USEC     (10 * USEC_PER_MSEC)
@@ -103,6 +104,7 @@ struct run {
     int64_t item_id; /* whose receipt receipt_save() saves */
     const char *receipt;
     struct answer *answers, **answers_end; /* saved with the step */
+    const char *left; /* challenge whose proofs could not be taken away: a job of their own */
     bool made_work;
     struct conn_node *nodes[8];
     int node_count;
@@ -146,8 +148,8 @@ struct flow {
 };
 
 extern const struct flow flow_issue, flow_deploy, flow_plan, flow_watch, flow_schedule, flow_notify,
-    flow_check, flow_notify_test, flow_revoke, flow_syslog, flow_vendor_mail, flow_backup,
-    flow_reseal;
+    flow_check, flow_notify_test, flow_revoke, flow_tidy, flow_syslog, flow_vendor_mail,
+    flow_backup, flow_reseal;
 
 /* ---- engine_run.c ---- */
 void run_job(struct run *r);

@@ -179,6 +179,50 @@ enum rc job_request_revoke(struct db *db, int64_t version_id, int reason, int64_
     return request(db, &s, p.p, now, ret_job, ret_existing, err);
 }
 
+enum rc job_request_tidy(struct db *db, int64_t cert_id, int64_t job_id, const char *challenge,
+                         const struct json *proofs, int64_t at, struct err *err)
+{
+    AUTO(json) struct json *kept = NULL;
+    AUTO(buf) struct buf p = BUF((size_t)2 << 20);
+    struct json_writer w = JSON_WRITER(&p);
+    if (json_len(proofs) == 0 || !challenge || !*challenge)
+        return RC_OK;
+    TRY(json_parse(str_from(challenge), &kept, err));
+    jw_object(&w);
+    jw_ki64(&w, "cert", cert_id);
+    jw_ki64(&w, "job", job_id);
+    jw_key(&w, "challenge");
+    jw_json(&w, kept);
+    jw_key(&w, "proofs");
+    jw_json(&w, proofs);
+    jw_end_object(&w);
+    TRY(buf_ok(&p, err));
+    struct spec s = {"tidy", "cert", "tidy", NULL, cert_id, 0, false};
+    return request(db, &s, p.p, at, NULL, NULL, err);
+}
+
+enum rc job_request_tidy_after(struct db *db, int64_t job_id, const char *challenge, int64_t now,
+                               struct err *err)
+{
+    AUTO(arena) struct arena *a = arena_create(0);
+    AUTO(json) struct json *payload = NULL, *progress = NULL;
+    struct job j;
+    struct cert c;
+    if (!a)
+        return NOMEM(err);
+    TRY(db_job_get(db, job_id, a, &j, err));
+    if (strcmp(j.kind, "issue") != 0 || !j.progress || !*j.progress)
+        return RC_OK;
+    TRY(json_parse(str_from(j.payload), &payload, err));
+    TRY(json_parse(str_from(j.progress), &progress, err));
+    int64_t cert = json_i64_or(payload, "cert", 0);
+    if (!challenge) {
+        TRY(db_cert_get(db, cert, a, &c, err));
+        challenge = c.challenge;
+    }
+    return job_request_tidy(db, cert, job_id, challenge, json_get(progress, "proofs"), now, err);
+}
+
 enum rc job_request_plan(struct db *db, int64_t cert_id, int64_t binding_id, int64_t now,
                          int64_t *ret_job, struct err *err)
 {
