@@ -1,5 +1,6 @@
 #include "app/probe_ipc.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -100,13 +101,14 @@ static enum rc read_error(const struct ipc_frame *f, struct err *err)
     return told.rc;
 }
 
-static enum rc send_request(struct prober *p, struct str payload, int pass_fd, struct err *err)
+static enum rc send_request(struct prober *p, struct str payload, int64_t deadline, int pass_fd,
+                            struct err *err)
 {
+    /* One of our own, so that nobody else waits for a prober that does not read. */
     pthread_mutex_lock(&p->lock);
-    enum rc rc = RC_NET;
-    if (p->fd >= 0)
-        rc = ipc_send(p->fd, IPC_PROBE, 0, payload, pass_fd, NULL);
+    AUTO(fd) int fd = p->fd >= 0 ? fcntl(p->fd, F_DUPFD_CLOEXEC, 0) : -1;
     pthread_mutex_unlock(&p->lock);
+    enum rc rc = fd < 0 ? RC_NET : ipc_send(fd, deadline, IPC_PROBE, 0, payload, pass_fd, NULL);
     CHECK(rc == RC_OK, err, RC_BUSY, BLAME_US,
           MSG("app.prober", "the prober is being restarted; the look is repeated",
               "プローバーを再起動中です。確認はやり直されます"));
@@ -123,7 +125,7 @@ enum rc prober_do(struct prober *p, const struct tls_probe *probe, struct arena 
     TRY(buf_ok(&b, err));
     TRY(ipc_pair(pair, err));
     AUTO(fd) int mine = pair[0];
-    enum rc rc = send_request(p, buf_str(&b), pair[1], err);
+    enum rc rc = send_request(p, buf_str(&b), probe->deadline, pair[1], err);
     close(pair[1]);
     TRY(rc);
     buf_clear(&b);
@@ -192,7 +194,7 @@ void prober_answer(const struct ipc_frame *request, int reply_fd)
         ipc_put(&out, 1, buf_str(&text));
     }
     enum ipc_kind kind = rc == RC_OK ? IPC_REPLY : IPC_ERROR;
-    if (ipc_send(reply_fd, kind, 0, buf_str(&out), -1, &err) != RC_OK)
+    if (ipc_send(reply_fd, ipc_soon(), kind, 0, buf_str(&out), -1, &err) != RC_OK)
         log_line(LOG_DEBUG, "prober", "the asker is gone");
     close(reply_fd);
 }

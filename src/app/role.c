@@ -79,7 +79,7 @@ enum rc role_control_start(struct role_env *env, const struct role_control *c, s
 
 enum rc role_ready(struct role_env *env, struct err *err)
 {
-    return ipc_send(env->control, IPC_HELLO, 0, STR(""), -1, err);
+    return ipc_send(env->control, ipc_soon(), IPC_HELLO, 0, STR(""), -1, err);
 }
 
 int role_main(int argc, char *const argv[])

@@ -5,9 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -75,9 +73,6 @@ static void *worker_run(void *arg)
 static void take_worker(struct front_role *r, int fd)
 {
     pthread_t th;
-    /* A wake-up is a courtesy (the engine looks by itself too): never wait for it. */
-    struct timeval limit = {.tv_usec = 20000};
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     struct worker_channel *c = mem_alloc(sizeof *c);
     if (c) {
         c->role = r;
@@ -136,7 +131,9 @@ static void wake(void *ctx)
     struct front_role *r = ctx;
     pthread_mutex_lock(&r->lock);
     if (r->worker_fd >= 0)
-        (void)(ipc_send(r->worker_fd, IPC_WAKE, 0, STR(""), -1, NULL) == RC_OK);
+        /* never waits: a full channel has wake-ups enough in it, and the engine looks by itself too
+         */
+        (void)(ipc_send(r->worker_fd, IPC_NOW, IPC_WAKE, 0, STR(""), -1, NULL) == RC_OK);
     pthread_mutex_unlock(&r->lock);
 }
 

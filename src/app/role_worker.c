@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -29,6 +28,7 @@ struct worker_role {
     pthread_mutex_t lock; /* vault, front_fd */
     struct vault *vault;
     int front_fd;
+    bool events_lost; /* with `lock`: some since the last that went out */
     struct prober prober;
     struct engine *engine;
     atomic_bool engine_up;
@@ -69,9 +69,6 @@ static void *front_run(void *arg)
 static void take_front(struct worker_role *r, int fd)
 {
     pthread_t th;
-    /* Live events are a courtesy: a stuck front must not hold up a step. */
-    struct timeval limit = {.tv_usec = 20000};
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     struct front_channel *c = mem_alloc(sizeof *c);
     if (c) {
         c->role = r;
@@ -124,6 +121,22 @@ static void on_stop(void *ctx)
     waiter_tell(&r->end);
 }
 
+/* Live events are a courtesy: a front that does not read must not hold up a step. What it missed is
+ * made good by one event that has everybody read again. */
+static void tell_front(struct worker_role *r, struct str payload)
+{
+    AUTO(buf) struct buf all = BUF(256);
+    ipc_put(&all, 1, STR("{\"event\":\"reconnected\"}"));
+    if (r->events_lost &&
+        ipc_send(r->front_fd, IPC_NOW, IPC_EVENT, 0, buf_str(&all), -1, NULL) == RC_OK)
+        r->events_lost = false;
+    if (ipc_send(r->front_fd, IPC_NOW, IPC_EVENT, 0, payload, -1, NULL) == RC_OK)
+        return;
+    if (!r->events_lost)
+        log_line(LOG_WARN, "worker", "the front does not read: live events are dropped");
+    r->events_lost = true;
+}
+
 static void on_event(void *ctx, const char *json)
 {
     struct worker_role *r = ctx;
@@ -132,8 +145,8 @@ static void on_event(void *ctx, const char *json)
     if (b.bad != RC_OK)
         return;
     pthread_mutex_lock(&r->lock);
-    if (r->front_fd >= 0 && ipc_send(r->front_fd, IPC_EVENT, 0, buf_str(&b), -1, NULL) != RC_OK)
-        log_line(LOG_DEBUG, "worker", "a live event was dropped");
+    if (r->front_fd >= 0)
+        tell_front(r, buf_str(&b));
     pthread_mutex_unlock(&r->lock);
 }
 

@@ -103,7 +103,8 @@ static void join_roles(struct supervisor *s, enum role_id a, enum role_id b)
         AUTO(buf) struct buf payload = BUF(64);
         enum role_id to = i == 0 ? a : b, peer = i == 0 ? b : a;
         ipc_put(&payload, 1, str_from(roles[peer].name));
-        if (ipc_send(s->child[to].control, IPC_PEER, 0, buf_str(&payload), pair[i], &err) != RC_OK)
+        if (ipc_send(s->child[to].control, IPC_NOW, IPC_PEER, 0, buf_str(&payload), pair[i],
+                     &err) != RC_OK)
             log_err(LOG_WARN, "supervisor", "joining roles", &err);
         close(pair[i]);
     }
@@ -198,7 +199,7 @@ static void begin_stop(struct supervisor *s)
     log_line(LOG_INFO, "supervisor", "stopping; running steps come to a safe point first");
     for (int i = ROLE_COUNT - 1; i > ROLE_VAULT; i--)
         if (s->child[i].control >= 0 &&
-            ipc_send(s->child[i].control, IPC_STOP, 0, STR(""), -1, NULL) != RC_OK)
+            ipc_send(s->child[i].control, IPC_NOW, IPC_STOP, 0, STR(""), -1, NULL) != RC_OK)
             (void)kill(s->child[i].pid, SIGKILL);
 }
 
@@ -219,7 +220,8 @@ static bool stop_step(struct supervisor *s)
         if (s->child[i].pid > 0)
             (void)kill(s->child[i].pid, SIGKILL);
     if (alive(s, ROLE_VAULT + 1) == 0 && vault->control >= 0 &&
-        ipc_send(vault->control, IPC_STOP, 0, STR(""), -1, NULL) != RC_OK && vault->pid > 0)
+        ipc_send(vault->control, IPC_NOW, IPC_STOP, 0, STR(""), -1, NULL) != RC_OK &&
+        vault->pid > 0)
         (void)kill(vault->pid, SIGKILL);
     return alive(s, ROLE_VAULT) == 0;
 }

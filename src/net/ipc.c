@@ -112,8 +112,43 @@ enum rc ipc_pair(int ret_fds[2], struct err *err)
     return RC_OK;
 }
 
-enum rc ipc_send(int fd, enum ipc_kind kind, uint32_t id, struct str payload, int pass_fd,
-                 struct err *err)
+enum { SOON_SEC = 10 };
+
+int64_t ipc_soon(void)
+{
+    return clock_mono(clock_real()) + SOON_SEC * USEC_PER_SEC;
+}
+
+static enum rc wait_writable(int fd, int64_t deadline, struct err *err)
+{
+    CHECK(deadline != IPC_NOW, err, RC_BUSY, BLAME_US,
+          MSG("net.ipc.full", "another of our processes does not read what it is sent",
+              "内部プロセスがメッセージを受け取っていません"));
+    int64_t left = (deadline - clock_mono(clock_real())) / USEC_PER_MSEC;
+    CHECK(left > 0, err, RC_TIMEOUT, BLAME_US,
+          MSG("net.ipc.stuck", "another of our processes did not read in time",
+              "内部プロセスが時間内にメッセージを受け取りませんでした"));
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    (void)poll(&p, 1, left > 60000 ? 60000 : (int)left); /* the next attempt says what it is */
+    return RC_OK;
+}
+
+/* A whole frame or nothing goes out. */
+static enum rc send_frame(int fd, const struct msghdr *m, int64_t deadline, struct err *err)
+{
+    while (sendmsg(fd, m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+        if (errno == EINTR)
+            continue;
+        CHECK(errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS, err, RC_NET, BLAME_US,
+              MSG("net.ipc.send", "another of our processes is gone",
+                  "内部プロセスに接続できません"));
+        TRY(wait_writable(fd, deadline, err));
+    }
+    return RC_OK;
+}
+
+enum rc ipc_send(int fd, int64_t deadline, enum ipc_kind kind, uint32_t id, struct str payload,
+                 int pass_fd, struct err *err)
 {
     unsigned char head[IPC_HEADER] = {'I', 'N', IPC_VERSION, (unsigned char)kind};
     uint32_t n = (uint32_t)payload.n;
@@ -139,13 +174,7 @@ enum rc ipc_send(int fd, enum ipc_kind kind, uint32_t id, struct str payload, in
         c->cmsg_len = CMSG_LEN(sizeof(int));
         memcpy(CMSG_DATA(c), &pass_fd, sizeof pass_fd);
     }
-    ssize_t sent;
-    do
-        sent = sendmsg(fd, &m, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    CHECK(sent >= 0, err, RC_NET, BLAME_US,
-          MSG("net.ipc.send", "another of our processes is gone", "内部プロセスに接続できません"));
-    return RC_OK;
+    return send_frame(fd, &m, deadline, err);
 }
 
 static enum rc closed_channel(struct err *err)

@@ -5,7 +5,8 @@
  *
  * payload is a sequence of fields: tag u8 | length u32 | bytes (all big-endian). Unknown tags are
  * ignored, so that versions can meet; a malformed frame is an error and closes the channel. At most
- * one descriptor travels with a frame. Blocking calls with a deadline; one thread per channel end.
+ * one descriptor travels with a frame. What waits in a channel is bounded by its buffer. Blocking
+ * calls with a deadline; one thread per channel end.
  */
 #ifndef INRO_NET_IPC_H
 #define INRO_NET_IPC_H
@@ -55,8 +56,14 @@ bool ipc_valid(struct str payload);
 MUST enum rc ipc_parse(struct str datagram, struct ipc_frame *ret, struct err *err);
 
 MUST enum rc ipc_pair(int ret_fds[2], struct err *err); /* CLOEXEC, large buffers */
-MUST enum rc ipc_send(int fd, enum ipc_kind kind, uint32_t id, struct str payload, int pass_fd,
-                      struct err *err);
+/* No peer that stops reading holds the sender up: RC_TIMEOUT at the deadline (clock_mono) when the
+ * channel stays full, RC_BUSY at once with IPC_NOW. The channel is as before then: the frame is not
+ * in it. RC_NET: the peer is gone. */
+#define IPC_NOW 0
+MUST enum rc ipc_send(int fd, int64_t deadline, enum ipc_kind kind, uint32_t id, struct str payload,
+                      int pass_fd, struct err *err);
+/* For answers to whoever asked and waits: the deadline some seconds from now. */
+int64_t ipc_soon(void);
 /* buf holds the datagram (a secret buffer when secrets may come); RC_NET "closed" at the end,
  * RC_TIMEOUT at the deadline (clock_mono; 0 = none). */
 MUST enum rc ipc_recv(int fd, int64_t deadline, struct buf *buf, struct ipc_frame *ret,

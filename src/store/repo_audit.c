@@ -157,8 +157,9 @@ enum rc db_audit_list(struct db *db, const struct audit_filter *f, struct arena 
     TRY(limit_ok(f->limit, err));
     if (search)
         TRY(like_text(f->text, &like, err));
-    MANY(db, STMT_AUDIT_LIST, &audit_map, a, ret, err, I(f->before > 0 ? f->before : INT64_MAX),
-         I(f->limit), T(f->subject), T(search ? buf_cstr(&like) : NULL), T(f->actions));
+    MANY(db, f->subject ? STMT_AUDIT_LIST_SUBJECT : STMT_AUDIT_LIST, &audit_map, a, ret, err,
+         I(f->before > 0 ? f->before : INT64_MAX), I(f->limit), T(f->subject),
+         T(search ? buf_cstr(&like) : NULL), T(f->actions));
     return RC_OK;
 }
 

@@ -55,8 +55,8 @@ enum rc db_order_list_down(struct db *db, bool only_open, int64_t before, int li
                            struct arena *a, struct order_list *ret, struct err *err)
 {
     TRY(limit_ok(limit, err));
-    MANY(db, STMT_ORDER_LIST_DOWN, &order_map, a, ret, err, I(before > 0 ? before : INT64_MAX),
-         I(limit), I(only_open), T(db->scope));
+    MANY(db, only_open ? STMT_ORDER_LIST_OPEN_DOWN : STMT_ORDER_LIST_DOWN, &order_map, a, ret, err,
+         I(before > 0 ? before : INT64_MAX), I(limit), T(db->scope));
     return RC_OK;
 }
 

@@ -39,6 +39,24 @@ enum rc db_job_get(struct db *db, int64_t id, struct arena *a, struct job *ret, 
     return RC_OK;
 }
 
+/* By the index that finds the least. */
+static enum rc list_by_state(struct db *db, const struct job_filter *f, int64_t before,
+                             struct arena *a, struct job_list *ret, struct err *err)
+{
+    static const enum stmt_id by_state[] = {
+        [JOB_READY] = STMT_JOB_LIST_LIVE,   [JOB_RUNNING] = STMT_JOB_LIST_LIVE,
+        [JOB_DONE] = STMT_JOB_LIST,         [JOB_FAILED] = STMT_JOB_LIST_BAD,
+        [JOB_BLOCKED] = STMT_JOB_LIST_LIVE, [JOB_CANCELLED] = STMT_JOB_LIST_BAD};
+    enum stmt_id id = STMT_JOB_LIST;
+    if (f->in_state > 0 && (size_t)f->in_state <= COUNT_OF(by_state))
+        id = by_state[f->in_state - 1];
+    if (id == STMT_JOB_LIST && f->kind)
+        id = STMT_JOB_LIST_KIND;
+    MANY(db, id, &job_map, a, ret, err, I(before), I(f->limit), T(f->kind), I(f->in_state),
+         I(f->no_routine), T(db->scope));
+    return RC_OK;
+}
+
 enum rc db_job_list(struct db *db, const struct job_filter *f, struct arena *a,
                     struct job_list *ret, struct err *err)
 {
@@ -51,8 +69,7 @@ enum rc db_job_list(struct db *db, const struct job_filter *f, struct arena *a,
         MANY(db, STMT_JOB_LIST_OPEN, &job_map, a, ret, err, I(before), I(f->limit), T(f->kind),
              I(f->no_routine), T(db->scope));
     else
-        MANY(db, STMT_JOB_LIST, &job_map, a, ret, err, I(before), I(f->limit), T(f->kind),
-             I(f->in_state), I(f->no_routine), T(db->scope));
+        return list_by_state(db, f, before, a, ret, err);
     return RC_OK;
 }
 

@@ -218,6 +218,12 @@ static const char v8[] =
 /* Why a certificate that a CA sent was not taken. */
 static const char v9[] = "ALTER TABLE cert_version ADD COLUMN refused TEXT;";
 
+/* What people filter by, in tables that only grow. */
+static const char v10[] = "CREATE INDEX audit_subject ON audit (subject, id);"
+                          "CREATE INDEX job_kind ON job (kind, id);"
+                          "CREATE INDEX job_bad ON job (id) WHERE state IN (3, 5);"
+                          "CREATE INDEX delivery_updated ON delivery (updated);";
+
 const struct migration store_migrations[] = {
     {1, v1, NULL},
     {2, v2, NULL},
@@ -228,6 +234,7 @@ const struct migration store_migrations[] = {
     {7, v7, NULL},
     {8, v8, NULL},
     {9, v9, NULL},
+    {10, v10, NULL},
 #ifdef INRO_EXTRA_MIGRATION /* tests of upgrades build a program of the future */
     {
         1000,

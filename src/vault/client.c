@@ -101,8 +101,9 @@ static enum rc exchange(struct vault *v, int kind, struct str payload, int pass_
 {
     int64_t deadline = clock_mono(clock_real()) + ANSWER_SEC * USEC_PER_SEC;
     uint32_t id = ++v->next_id;
-    enum rc rc =
-        v->fd < 0 ? RC_NET : ipc_send(v->fd, (enum ipc_kind)kind, id, payload, pass_fd, err);
+    enum rc rc = v->fd < 0
+                     ? RC_NET
+                     : ipc_send(v->fd, deadline, (enum ipc_kind)kind, id, payload, pass_fd, err);
     if (rc == RC_OK)
         rc = ipc_recv(v->fd, deadline, in, ret, err);
     if (rc == RC_OK && ret->fd >= 0)

@@ -164,19 +164,20 @@ static enum rc answer(struct channel *c, const struct ipc_frame *f, struct buf *
     if (rc == RC_OK)
         rc = buf_ok(out, &err);
     if (rc == RC_OK)
-        return ipc_send(c->fd, IPC_REPLY, f->id, buf_str(out), -1, NULL);
+        return ipc_send(c->fd, ipc_soon(), IPC_REPLY, f->id, buf_str(out), -1, NULL);
     AUTO(buf) struct buf text = BUF(8192);
     struct json_writer w = JSON_WRITER(&text);
     buf_clear(out);
     jw_err(&w, &err);
     ipc_put(out, VT_ERROR, buf_str(&text));
-    return ipc_send(c->fd, IPC_ERROR, f->id, buf_str(out), -1, NULL);
+    return ipc_send(c->fd, ipc_soon(), IPC_ERROR, f->id, buf_str(out), -1, NULL);
 }
 
 static enum rc take_channel(struct channel *c, const struct ipc_frame *f)
 {
     enum rc rc = vault_server_add(c->server, f->fd, c->may_release, NULL);
-    return ipc_send(c->fd, rc == RC_OK ? IPC_REPLY : IPC_ERROR, f->id, STR(""), -1, NULL);
+    return ipc_send(c->fd, ipc_soon(), rc == RC_OK ? IPC_REPLY : IPC_ERROR, f->id, STR(""), -1,
+                    NULL);
 }
 
 static void *channel_run(void *arg)

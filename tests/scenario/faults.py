@@ -16,7 +16,7 @@ import time
 from fleet import NAMES, Fleet
 from killpoint import FAIL, FAIL_ON, SYNC, WRITE, KillPoint
 from oracle import judge
-from rig import Failure, free_port, openssl_text, pem_sha256, self_signed, wait_for
+from rig import Failure, Inro, free_port, openssl_text, pem_sha256, self_signed, wait_for
 from run import Skip
 
 DAY = 86400
@@ -274,6 +274,24 @@ def stopped_processes(box):
 
 
 # -- clocks --------------------------------------------------------------------------------------
+def a_role_that_reads_nothing(box):
+    """A stopped worker, and a channel to it that is full: every change is answered; then everything goes on."""
+    i = box.rig.add(Inro(box.inro, f"{box.folder}/inro"))
+    i.start()
+    i.cli("ca", "add", "own", "--type", "private")
+    i.cli("cert", "request", "a.stopped.test", "--ca", "own", "--wait")
+    i.kill_role("worker", signal.SIGSTOP)
+    slowest = 0.0
+    for _ in range(1500):  # each wakes the worker; a channel holds some hundred
+        begin = time.monotonic()
+        status, answer = i.api("POST", "/system/confirm")
+        slowest = max(slowest, time.monotonic() - begin)
+        want(status == 200, f"with the worker stopped: {status} {answer}")
+    want(slowest < 10, f"an answer took {slowest:.1f} s")
+    i.kill_role("worker", signal.SIGCONT)
+    i.cli("cert", "renew", "a.stopped.test", "--wait")
+
+
 def clock(f, offset):
     f.inro.stop()
     f.inro.env["INRO_CLOCK_OFFSET"] = str(offset)
@@ -467,6 +485,6 @@ def never_more_than_allowed(box):
 
 
 TESTS = [full_disk, full_disk_with_reserve, full_disk_right_after_the_ca_issued, failing_disk, no_grant_no_key,
-         store_locked_by_another, damaged_store, second_daemon_is_refused, few_descriptors, stopped_processes,
+         store_locked_by_another, damaged_store, second_daemon_is_refused, few_descriptors, stopped_processes, a_role_that_reads_nothing,
          clock_forward, clock_back, target_down_for_days, failure_policies, reload_that_lies, reload_that_fails,
          never_more_than_allowed]

@@ -189,14 +189,14 @@ static void talk_nonsense(const struct ipc_frame *f, int fd)
 {
     UNUSED(f);
     struct str p = {nonsense[turn].payload, nonsense[turn].n};
-    if (ipc_send(fd, nonsense[turn].kind, 0, p, -1, NULL) != RC_OK)
+    if (ipc_send(fd, ipc_soon(), nonsense[turn].kind, 0, p, -1, NULL) != RC_OK)
         abort();
     (void)close(fd);
 }
 static void say_little(const struct ipc_frame *f, int fd)
 {
     UNUSED(f);
-    if (ipc_send(fd, IPC_REPLY, 0, STR(""), -1, NULL) != RC_OK)
+    if (ipc_send(fd, ipc_soon(), IPC_REPLY, 0, STR(""), -1, NULL) != RC_OK)
         abort();
     (void)close(fd);
 }

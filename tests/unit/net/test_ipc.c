@@ -2,6 +2,8 @@
 #include "net/ipc.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 #include "unit/net/net_rig.h"
 
@@ -34,7 +36,8 @@ static void fields_arrive_as_they_were_put(void **state)
     ipc_put(&out, 1, STR("second"));
     ipc_put_i64(&out, 3, INT64_MIN);
     ipc_put_i64(&out, 4, -2);
-    EXPECT(ipc_send(ends[0], IPC_PROBE, 0xfedcba98, buf_str(&out), -1, &err), RC_OK, NULL);
+    EXPECT(ipc_send(ends[0], ipc_soon(), IPC_PROBE, 0xfedcba98, buf_str(&out), -1, &err), RC_OK,
+           NULL);
     EXPECT(ipc_recv(ends[1], rig_in(1000), &in, &f, &err), RC_OK, NULL);
     assert_int_equal(f.kind, IPC_PROBE);
     assert_int_equal(f.id, 0xfedcba98);
@@ -58,19 +61,19 @@ static void the_largest_frame_passes_and_no_larger(void **state)
     struct ipc_frame f;
     size_t room = IPC_MAX_FRAME - IPC_HEADER - 5;
     ipc_put(&out, 1, (struct str){data, room});
-    EXPECT(ipc_send(ends[0], IPC_REPLY, 1, buf_str(&out), -1, &err), RC_OK, NULL);
+    EXPECT(ipc_send(ends[0], ipc_soon(), IPC_REPLY, 1, buf_str(&out), -1, &err), RC_OK, NULL);
     EXPECT(ipc_recv(ends[1], rig_in(1000), &in, &f, &err), RC_OK, NULL);
     assert_int_equal(f.payload.n, room + 5);
     buf_clear(&out);
     ipc_put(&out, 1, (struct str){data, room + 1});
-    EXPECT(ipc_send(ends[0], IPC_REPLY, 1, buf_str(&out), -1, &err), RC_NOMEM, NULL);
+    EXPECT(ipc_send(ends[0], ipc_soon(), IPC_REPLY, 1, buf_str(&out), -1, &err), RC_NOMEM, NULL);
     /* one that a stranger made too large */
     AUTO(mem) char *raw = mem_alloc(IPC_MAX_FRAME + 1);
     assert_int_equal(send(ends[0], raw, IPC_MAX_FRAME + 1, 0), IPC_MAX_FRAME + 1);
     EXPECT(ipc_recv(ends[1], rig_in(1000), &in, &f, &err), RC_CORRUPT, "net.ipc.frame");
     /* a receiver with less room says so */
     AUTO(buf) struct buf small = BUF(20);
-    EXPECT(ipc_send(ends[1], IPC_REPLY, 1, STR_NONE, -1, &err), RC_OK, NULL);
+    EXPECT(ipc_send(ends[1], ipc_soon(), IPC_REPLY, 1, STR_NONE, -1, &err), RC_OK, NULL);
     EXPECT(ipc_recv(ends[0], rig_in(1000), &small, &f, &err), RC_OK, NULL);
 }
 
@@ -89,7 +92,7 @@ static void deadlines_and_ends_are_told_apart(void **state)
     (void)close(fds[0]);
     EXPECT(ipc_recv(fds[1], rig_in(1000), &in, &f, &err), RC_NET, "net.ipc.closed");
     EXPECT(ipc_recv(fds[1], 0, &in, &f, &err), RC_NET, "net.ipc.closed");
-    EXPECT(ipc_send(fds[1], IPC_WAKE, 0, STR_NONE, -1, &err), RC_NET, "net.ipc.send");
+    EXPECT(ipc_send(fds[1], ipc_soon(), IPC_WAKE, 0, STR_NONE, -1, &err), RC_NET, "net.ipc.send");
     (void)close(fds[1]);
 }
 
@@ -101,7 +104,7 @@ static void a_descriptor_travels(void **state)
     int fds[2];
     char c = 0;
     assert_int_equal(pipe(fds), 0);
-    EXPECT(ipc_send(ends[0], IPC_PEER, 7, STR_NONE, fds[1], &err), RC_OK, NULL);
+    EXPECT(ipc_send(ends[0], ipc_soon(), IPC_PEER, 7, STR_NONE, fds[1], &err), RC_OK, NULL);
     (void)close(fds[1]);
     EXPECT(ipc_recv(ends[1], rig_in(1000), &in, &f, &err), RC_OK, NULL);
     assert_true(f.fd >= 0 && (fcntl(f.fd, F_GETFD) & FD_CLOEXEC));
@@ -210,6 +213,85 @@ static void unknown_tags_and_kinds_pass(void **state)
     assert_true(ipc_get(f.payload, 1, 0, &v) && str_eq(v, STR("y")));
 }
 
+/* Reads until the channel ends; its exit status is how many frames came (modulo 251), 255 = odd. */
+static pid_t reader(int fd, int other)
+{
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    AUTO(buf) struct buf in = BUF(IPC_MAX_FRAME);
+    struct ipc_frame f;
+    uint32_t n = 0;
+    (void)close(other);
+    while (ipc_recv(fd, 0, &in, &f, NULL) == RC_OK)
+        if (f.id != n++) /* one was lost, or came twice */
+            _exit(255);
+    _exit((int)(n % 251));
+}
+
+static int64_t since(int64_t t0)
+{
+    return clock_mono(clock_real()) - t0;
+}
+
+/* A peer that stands still holds nobody up, and misses nothing that was said to be sent. */
+static void a_stopped_peer_holds_nobody_up(void **state)
+{
+    UNUSED(state);
+    AUTO(buf) struct buf out = BUF(IPC_MAX_FRAME);
+    char text[4096] = "x";
+    uint32_t sent = 0;
+    int st = 0;
+    ipc_put(&out, 1, (struct str){text, sizeof text});
+    pid_t pid = reader(ends[1], ends[0]);
+    assert_true(pid > 0);
+    (void)close(ends[1]);
+    ends[1] = -1;
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(pid, &st, WUNTRACED), pid);
+    assert_true(WIFSTOPPED(st));
+    int64_t t0 = clock_mono(clock_real());
+    enum rc rc = RC_OK;
+    while (sent < 100000) { /* what waits is bounded */
+        rc = ipc_send(ends[0], IPC_NOW, IPC_EVENT, sent, buf_str(&out), -1, NULL);
+        if (rc != RC_OK)
+            break;
+        sent++;
+    }
+    assert_int_equal(rc, RC_BUSY);
+    assert_true(sent >= 2 && (size_t)sent * sizeof text <= (size_t)8 * IPC_MAX_FRAME);
+    EXPECT(ipc_send(ends[0], rig_in(200), IPC_EVENT, sent, buf_str(&out), -1, &err), RC_TIMEOUT,
+           "net.ipc.stuck");
+    assert_true(since(t0) >= 150 * USEC_PER_MSEC && since(t0) < 60 * USEC_PER_SEC);
+    EXPECT(ipc_send(ends[0], rig_in(-1), IPC_EVENT, sent, buf_str(&out), -1, &err), RC_TIMEOUT,
+           "net.ipc.stuck");
+    assert_int_equal(kill(pid, SIGCONT), 0);
+    for (int i = 0; i < 300; i++, sent++) /* it reads again: whoever waits gets through */
+        EXPECT(ipc_send(ends[0], rig_in(30000), IPC_EVENT, sent, buf_str(&out), -1, &err), RC_OK,
+               NULL);
+    (void)close(ends[0]);
+    ends[0] = -1;
+    assert_int_equal(waitpid(pid, &st, 0), pid);
+    assert_true(WIFEXITED(st));
+    assert_int_equal(WEXITSTATUS(st), (int)(sent % 251));
+}
+
+/* A frame with a descriptor that did not go out leaves none of it behind. */
+static void a_descriptor_that_did_not_go_is_not_kept(void **state)
+{
+    UNUSED(state);
+    int fds[2];
+    char c = 0;
+    while (ipc_send(ends[0], IPC_NOW, IPC_EVENT, 0, STR_NONE, -1, NULL) == RC_OK)
+        ;
+    assert_int_equal(pipe(fds), 0);
+    EXPECT(ipc_send(ends[0], IPC_NOW, IPC_PEER, 0, STR_NONE, fds[1], &err), RC_BUSY,
+           "net.ipc.full");
+    (void)close(fds[1]);
+    assert_int_equal(read(fds[0], &c, 1), 0); /* the other end is closed everywhere */
+    (void)close(fds[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +299,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_largest_frame_passes_and_no_larger, setup, teardown),
         cmocka_unit_test_setup_teardown(deadlines_and_ends_are_told_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(a_descriptor_travels, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stopped_peer_holds_nobody_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_descriptor_that_did_not_go_is_not_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(surplus_descriptors_are_closed, setup, teardown),
         cmocka_unit_test(malformed_frames_are_refused),
         cmocka_unit_test(unknown_tags_and_kinds_pass),

@@ -271,8 +271,8 @@ static void malformed_requests_are_refused_and_harm_nobody(void **state)
     OK(vault_server_add(s, pair[1], true, NULL));
     for (int kind = 0; kind < 256; kind += 3) {
         for (size_t i = 0; i < COUNT_OF(bodies); i++) {
-            OK(ipc_send(pair[0], (enum ipc_kind)kind, 5, (struct str){bodies[i], sizes[i]}, -1,
-                        NULL));
+            OK(ipc_send(pair[0], ipc_soon(), (enum ipc_kind)kind, 5,
+                        (struct str){bodies[i], sizes[i]}, -1, NULL));
             OK(ipc_recv(pair[0], 0, &in, &f, NULL));
             /* Calls that need nothing (ping) are answered whatever they carry. */
             if (kind < IPC_VAULT_FIRST || kind > IPC_VAULT_LAST)
@@ -280,7 +280,7 @@ static void malformed_requests_are_refused_and_harm_nobody(void **state)
             assert_int_equal(f.id, 5);
         }
     }
-    OK(ipc_send(pair[0], (enum ipc_kind)IPC_VAULT_FIRST, 6, STR(""), -1, NULL));
+    OK(ipc_send(pair[0], ipc_soon(), (enum ipc_kind)IPC_VAULT_FIRST, 6, STR(""), -1, NULL));
     OK(ipc_recv(pair[0], 0, &in, &f, NULL));
     assert_int_equal(f.kind, IPC_REPLY);
     close(pair[0]);
