@@ -22,7 +22,10 @@ install(FILES ${_gen}/_inro DESTINATION share/zsh/vendor-completions)
 install(FILES ${_pkg}/inro.service DESTINATION lib/systemd/system)
 install(FILES ${_pkg}/sysusers.conf DESTINATION lib/sysusers.d RENAME inro.conf)
 install(FILES ${_pkg}/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME inro.conf)
-install(FILES ${_pkg}/copyright DESTINATION share/doc/inro)
+install(FILES ${_pkg}/copyright ${CMAKE_SOURCE_DIR}/CHANGELOG.md ${CMAKE_SOURCE_DIR}/docs/operations.md
+              ${CMAKE_SOURCE_DIR}/docs/operations.ja.md DESTINATION share/doc/inro)
+install(FILES ${_pkg}/Containerfile DESTINATION share/doc/inro/container)
+install(PROGRAMS ${_pkg}/container-start DESTINATION share/doc/inro/container)
 install(FILES ${_pkg}/inro.conf DESTINATION /etc/inro PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
 
 set(CPACK_PACKAGE_NAME inro)

@@ -40,6 +40,15 @@ enum rc file_fail(struct err *err, const char *path, int errnum)
         }
     }
     en = en ? en : "?";
+    if (errnum == EROFS)
+        return FAIL(
+            err, rc, BLAME_US,
+            MSG("base.read_only",
+                "{0}: {1}; where systemd runs Inro, ReadWritePaths= in a drop-in of the unit "
+                "opens more folders",
+                "{0}: {2}。systemd で動作している場合は、ユニットのドロップインの "
+                "ReadWritePaths= で書き込み先を追加できます"),
+            path, en, ja ? ja : en);
     return FAIL(err, rc, rc == RC_INTERNAL || rc == RC_FULL ? BLAME_US : BLAME_INPUT,
                 MSG("base.file", "{0}: {1}", "{0}: {2}"), path, en, ja ? ja : en);
 }
