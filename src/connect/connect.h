@@ -74,6 +74,11 @@ struct ca_order {
     const struct json *data; /* the connector's own, from the last step; NULL at first */
     bool proofs_ready;       /* all of the last CA_PROOF are in place */
     int64_t attempt;         /* failures of this step so far */
+    /* data NULL only: it was begun before and ended without a word, so that the CA may have an
+     * order whose answer was lost. `others`: data of the orders that are known. */
+    bool maybe_placed;
+    const struct json *const *others;
+    size_t other_count;
 };
 
 struct ca_step {

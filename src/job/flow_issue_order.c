@@ -208,6 +208,36 @@ static enum rc fill_order(struct run *r, const struct issue *is, struct ca_order
     return run_json(r, is->order.data, &ret->data, err);
 }
 
+/* What is known of the orders at this CA; the certificate's own are over. */
+static enum rc fill_others(struct run *r, const struct issue *is, struct ca_order *ret,
+                           struct err *err)
+{
+    enum { PAGE = 500 };
+    AUTO(db) struct db *db = NULL;
+    struct order_list l = {NULL, PAGE};
+    const struct json **v = NULL;
+    size_t n = 0;
+    TRY(store_read(r->e->o.store, &db, err));
+    for (int64_t after = 0; l.n == PAGE; after = l.v[l.n - 1].id) {
+        TRY(db_order_list(db, 0, true, after, PAGE, r->a, &l, err));
+        const struct json **more = arena_array(r->a, n + l.n + 1, sizeof *more);
+        if (!more)
+            return NOMEM(err);
+        for (size_t i = 0; i < n; i++)
+            more[i] = v[i];
+        v = more;
+        for (size_t i = 0; i < l.n; i++)
+            if (l.v[i].ca_id == is->cert.ca_id && l.v[i].data)
+                TRY(run_json(r, l.v[i].data, &v[n++], err));
+        if (l.n == 0)
+            break;
+    }
+    ret->others = v;
+    ret->other_count = n;
+    ret->maybe_placed = true;
+    return RC_OK;
+}
+
 static enum rc take_proofs(struct run *r, struct issue *is, const struct ca_step *s,
                            struct err *err)
 {
@@ -344,6 +374,8 @@ enum rc issue_dialogue(struct run *r, struct issue *is, struct step_out *out, st
     out->save_on_failure = true;
     out->soon = false;
     TRY(fill_order(r, is, &o, err));
+    if (!o.data && r->job.lease_no > 1) /* not the first time that somebody is at it */
+        TRY(fill_others(r, is, &o, err));
     enum rc rc = talk(r, is, &o, &s, err);
     if (s.data) {
         is->order.data = *s.data ? s.data : NULL;

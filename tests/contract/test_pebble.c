@@ -262,6 +262,51 @@ static struct str drive(struct ctx *ctx, const void *set, const struct json *acc
     return STR_NONE;
 }
 
+/* One step that orders; what is to be saved of it. */
+static struct json *order_once(struct ctx *ctx, const void *set, const struct json *account,
+                               const struct ca_order *order)
+{
+    struct err err = {0};
+    struct ca_step step = {0};
+    struct json *data = NULL;
+    if (ca_acme.step(ctx, set, account, order, &step, &err) != RC_OK)
+        fail_msg("%s (%s)", err.en, err.remote);
+    assert_true(step.ordered_now);
+    assert_int_equal(json_parse(str_from(step.data), &data, &err), RC_OK);
+    return data;
+}
+
+static const char *url_of(const struct json *data)
+{
+    return json_str_or(data, "order", "");
+}
+
+/* An order whose answer was lost is found in the account's list; one that is known, or for other
+ * names, is not taken for it. */
+static void lost_order(struct ctx *ctx, const void *set, const struct json *account,
+                       struct ca_order *order)
+{
+    static const char *const one[] = {"lost.inro.test"}, *const two[] = {"found.inro.test"};
+    order->data = NULL;
+    order->proofs_ready = false;
+    order->names = one;
+    order->name_count = 1;
+    AUTO(json) struct json *lost = order_once(ctx, set, account, order);
+    order->maybe_placed = true;
+    AUTO(json) struct json *found = order_once(ctx, set, account, order);
+    assert_string_equal(url_of(found), url_of(lost));
+    const struct json *known = lost;
+    order->others = &known;
+    order->other_count = 1;
+    AUTO(json) struct json *second = order_once(ctx, set, account, order);
+    assert_string_not_equal(url_of(second), url_of(lost));
+    order->other_count = 0;
+    order->names = two;
+    AUTO(json) struct json *other = order_once(ctx, set, account, order);
+    assert_string_not_equal(url_of(other), url_of(lost));
+    assert_string_not_equal(url_of(other), url_of(second));
+}
+
 static void test_issue_and_revoke(void **state)
 {
     (void)state;
@@ -318,6 +363,7 @@ static void test_issue_and_revoke(void **state)
     AUTO(json) struct json *again = NULL;
     assert_int_equal(json_parse(str_from(rig_state), &again, &err), RC_OK);
     assert_string_equal(json_str_or(again, "kid", ""), json_str_or(account, "kid", "?"));
+    lost_order(&ctx, set, account, &order);
     rig_forget();
 }
 

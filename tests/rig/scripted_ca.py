@@ -126,6 +126,7 @@ class Case:
         self.issue, self.nonce_ok, self.eab, self.validate = issue, nonce, eab, validate
         self.calls, self.nonces, self.accounts, self.orders, self.authz, self.certs = [], set(), {}, {}, {}, {}
         self.revoked, self.posts = [], 0
+        self.lists_orders = False
         self.alternates = []  # PEM texts offered beside the default chain
         self.lock = threading.RLock()
         self.base = f"{ca.base}/{name}"
@@ -208,6 +209,14 @@ class Case:
             order["authorizations"].append(f"{self.base}/authz/{aid}")
         self.orders[oid] = order
         return Answer(201, dict(order), {"Location": f"{self.base}/order/{oid}"})
+
+    def do_acct(self, call, ident, account):
+        return Answer(200, {"status": "valid", **({"orders": f"{self.base}/orders/{ident}"} if self.lists_orders else {})})
+
+    def do_orders(self, call, ident, account):
+        if not self.lists_orders:
+            raise Refused(404, "malformed", "no list of orders here")
+        return Answer(200, {"orders": [f"{self.base}/order/{oid}" for oid in self.orders]})
 
     def do_order(self, call, ident, account):
         order = self.orders.get(ident)

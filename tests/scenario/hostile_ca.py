@@ -531,4 +531,54 @@ def refused_is_kept_and_revoked(box):
         raise Failure(f"after allowing it: {states}")
 
 
-TESTS = [broken_answers, slow_ones, untrusted, chains_and_revocation, refused_is_kept_and_revoked]
+def lost_answer(box):
+    """F2: the CA takes an order, and Inro dies before it hears of it. Where the CA lists an account's orders it is
+    found; where it does not, at most one more is placed. Another certificate's order is not taken."""
+    b = Bench(box)
+    died = threading.Event()
+
+    def taken(case, call):
+        answer = case.honest("order-new", call, None, None)
+        if not died.is_set():
+            died.set()
+            b.inro.kill_all()
+        return answer
+    for name, lists, orders in (("lists", True, 1), ("silent", False, 2)):
+        died.clear()
+        case = b.ca.case(name, validate=False, on={"order-new": taken})
+        case.lists_orders = lists
+        b.add_ca(name, case)
+        job = b.request(name)
+        wait_for("the CA took the order", lambda: died.is_set() and b.inro.proc is None, 60)
+        b.inro.start()
+        b.done(job, name)
+        if len(case.orders) != orders or case.count("order-new") != orders or case.count("finalize") != 1:
+            raise Failure(f"{name}: {len(case.orders)} orders, {case.calls}")
+    # the order of a twin that waits is known: it is not taken for one that was lost, when none was
+    def not_taken(case, call):
+        if died.is_set():
+            return None
+        died.set()
+        b.inro.kill_all()
+        return Answer(503, b"")
+    case = b.ca.case("twin", validate=False, **processing("9999999"))
+    case.lists_orders = True
+    b.add_ca("twin", case)
+    first = b.request("twin")
+    wait_for("the first waits for a day", lambda: iso_seconds(b.job(first)["run_at"] or "1970-01-01T00:00:00Z") > time.time() + 3600, 60)
+    case.orders["1"]["status"] = "ready"
+    case.on = {"order-new": not_taken}
+    died.clear()
+    job = b.inro.get("cert", "request", "twin.test", "--ca", "twin", "--name", "twin-2")["job"]["id"]
+    wait_for("it died", lambda: died.is_set() and b.inro.proc is None, 60)
+    b.inro.start()
+    wait_for("the second order", lambda: len(case.orders) == 2, 60)
+    if case.count("acct") < 1 or case.orders["1"]["status"] != "ready":
+        raise Failure(f"twin: the list was not asked for: {case.calls}")
+    case.edit = {}
+    b.done(job, "twin-2")
+    if len(case.orders) != 2:
+        raise Failure(f"twin: {len(case.orders)} orders")
+
+
+TESTS = [lost_answer, broken_answers, slow_ones, untrusted, chains_and_revocation, refused_is_kept_and_revoked]

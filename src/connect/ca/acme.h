@@ -82,6 +82,9 @@ struct acme_order {
     bool dead;            /* the CA has given the order up */
 };
 
+bool acme_identifiers_same(const struct ca_order *want, const struct json *list);
+/* The order that the CA may have from before, free with json_free(); NULL: none is found. */
+struct json *acme_lost_order(struct acme *a, const struct ca_order *want, const char **ret_url);
 MUST enum rc acme_order_load(struct acme *a, const struct json *data, struct acme_order *ret,
                              struct err *err);
 /* JSON text in the arena, or NULL. */

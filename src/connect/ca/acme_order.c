@@ -62,7 +62,7 @@ static void identifiers(const struct ca_order *want, struct json_writer *w)
     jw_end_array(w);
 }
 
-static bool identifiers_same(const struct ca_order *want, const struct json *list)
+bool acme_identifiers_same(const struct ca_order *want, const struct json *list)
 {
     if (json_len(list) != want->name_count)
         return false;
@@ -82,7 +82,7 @@ static enum rc order_read(struct acme *a, const struct ca_order *want, const str
 {
     const struct json *list = json_get(j, "authorizations");
     size_t n = json_len(list);
-    CHECK(identifiers_same(want, json_get(j, "identifiers")), err, RC_REMOTE, BLAME_REMOTE,
+    CHECK(acme_identifiers_same(want, json_get(j, "identifiers")), err, RC_REMOTE, BLAME_REMOTE,
           MSG("acme.names", "the CA's order is for other names than were ordered",
               "認証局の注文内容が、依頼した名前と一致しません"));
     CHECK(n <= AUTHZ_MAX, err, RC_REMOTE, BLAME_REMOTE,
@@ -126,12 +126,17 @@ static enum rc order_new(struct acme *a, const struct ca_order *want, struct acm
     ACTIVITY(a->ctx,
              MSG("acme.ordering", "placing the order at the CA", "認証局に証明書を注文しています"));
     struct http_response r;
-    TRY(acme_post(a, a->dir.new_order, buf_str(&b), &r, err));
-    ret->ordered_now = true;
     AUTO(json) struct json *j = NULL;
-    TRY(acme_json(&r, &j, err));
-    const char *url = http_header_get(&r, "location");
-    TRY(acme_url_check(a, url, err));
+    const char *url = NULL;
+    if (want->maybe_placed)
+        j = acme_lost_order(a, want, &url);
+    if (!j) {
+        TRY(acme_post(a, a->dir.new_order, buf_str(&b), &r, err));
+        TRY(acme_json(&r, &j, err));
+        url = http_header_get(&r, "location");
+        TRY(acme_url_check(a, url, err));
+    }
+    ret->ordered_now = true;
     o->url = url;
     TRY(order_read(a, want, j, o, err));
     /* ready: every name is proven already, no authorization need be read */

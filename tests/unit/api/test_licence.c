@@ -158,7 +158,7 @@ static void targets_count_by_address(void **state)
     assert_int_equal(add_target(&r, "e", "192.0.2.7").status, 201);
     /* moving one of two on a machine is one more address, moving the last one is not */
     static const char move[] = "{\"settings\":{\"via\":\"ssh\",\"host\":\"new.example\",\"user\":"
-                               "\"u\",\"auth\":\"key\",\"host_key\":\"SHA256:"
+                               "\"u\",\"auth\":\"key\",\"private_key\":\"k\",\"host_key\":\"SHA256:"
                                "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}}";
     x = rig_call(&r, &local, "PATCH", "/targets/a", move);
     said(&x, 403, "licence.targets");
