@@ -16,7 +16,7 @@ static const struct tag tags[] = {
     {"certificates",
      {"Certificates, and organisations that apply", "証明書と申請する組織"},
      "certs tags orgs"},
-    {"issuance", {"Applications and jobs", "申請とジョブ"}, "orders jobs"},
+    {"issuance", {"Applications and jobs", "申請とジョブ"}, "orders jobs preflights"},
     {"deployment", {"Targets and deployments", "適用先と適用"}, "targets bindings deployments"},
     {"watching", {"What is watched", "監視"}, "endpoints"},
     {"settings",

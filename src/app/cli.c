@@ -101,6 +101,7 @@ static const struct cli_command commands[] = {
              {"name", "N", {"name in Inro", "管理名"}}, GROUP,
              {"organisation", "O", {"organisation in the subject", "サブジェクトの組織"}},
              {"profile", "P", {"CA profile", "認証局プロファイル"}}, TAG,
+             {"check", NULL, {"only look as the CA would", "申請せず、認証局と同じ方法で確認"}},
              {"batch", "FILE", {"one comma-separated name set per line", "1 行に 1 組の名前"}},
              WAIT),
      "challenge",

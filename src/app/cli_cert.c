@@ -79,7 +79,9 @@ static enum rc put_common(struct cli *c, struct json_writer *w, struct err *err)
     return RC_OK;
 }
 
-static enum rc request_one(struct cli *c, struct str names, struct json **ret, struct err *err)
+/* path: where an application goes, or the look before it. */
+static enum rc request_one(struct cli *c, const char *path, struct str names, struct json **ret,
+                           struct err *err)
 {
     AUTO(buf) struct buf b = BUF((size_t)1 << 20);
     struct json_writer w = JSON_WRITER(&b);
@@ -90,7 +92,7 @@ static enum rc request_one(struct cli *c, struct str names, struct json **ret, s
     TRY(put_common(c, &w, err));
     jw_end_object(&w);
     TRY(buf_ok(&b, err));
-    return cli_call(c, "POST", "/certs", buf_str(&b), ret, err);
+    return cli_call(c, "POST", path, buf_str(&b), ret, err);
 }
 
 static enum rc request_lines(struct cli *c, const struct str *lines, size_t n, struct json **ret,
@@ -207,7 +209,7 @@ static int request_each(struct cli *c, struct batch *b, const struct str *lines,
     for (size_t i = 0; i < n; i++) {
         AUTO(json) struct json *j = NULL;
         struct str line = lines[i];
-        enum rc rc = request_one(c, line, &j, err);
+        enum rc rc = request_one(c, "/certs", line, &j, err);
         if (no_use_to_go_on(rc))
             return -1;
         if (rc == RC_OK) {
@@ -263,6 +265,64 @@ static int request_batch(struct cli *c, const char *file, struct err *err)
     return cli_opt(c, "wait") ? batch_wait(c, &b, err) : b.worst;
 }
 
+/* A mark that is not colour alone. */
+static const char *mark_of(const char *level)
+{
+    return strcmp(level, "good") == 0   ? "+"
+           : strcmp(level, "info") == 0 ? "-"
+           : strcmp(level, "warn") == 0 ? "!"
+                                        : "x";
+}
+
+static void show_name(struct cli *c, const struct json *name, bool *ret_bad)
+{
+    const struct json *list = json_get(name, "findings");
+    AUTO(buf) struct buf b = BUF((size_t)1 << 18);
+    buf_addf(&b, "%s\n", json_str_or(name, "name", "?"));
+    for (size_t i = 0; i < json_len(list); i++) {
+        const struct json *f = json_at(list, i);
+        const char *todo = json_str_or(f, cli_ja(c) ? "todo.ja" : "todo.en", NULL);
+        const char *level = json_str_or(f, "level", "");
+        *ret_bad = *ret_bad || strcmp(level, "bad") == 0;
+        buf_addf(&b, "  %s %s\n", mark_of(level),
+                 json_str_or(f, cli_ja(c) ? "text.ja" : "text.en", ""));
+        if (todo && strcmp(level, "good") != 0)
+            buf_addf(&b, "    -> %s\n", todo);
+    }
+    for (size_t i = 0; i < b.len; i++) /* what servers said must not steer a terminal */
+        if (((unsigned char)b.p[i] < 0x20 && b.p[i] != '\n') || b.p[i] == 0x7f)
+            b.p[i] = ' ';
+    if (!c->json)
+        (void)printf("%s", buf_cstr(&b));
+}
+
+/* Looks as the CA would, and tells of each name as soon as it is done. Nothing is applied for. */
+static int cli_preflight(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    size_t shown = 0;
+    bool bad = false;
+    CLI_TRY(request_one(c, "/preflights", str_from(c->args[0]), &j, err));
+    const char *path =
+        arena_printf(c->a, "/preflights/%lld?wait=20", (long long)json_i64_or(j, "id", 0));
+    for (bool over = false; !over;) {
+        AUTO(json) struct json *seen = NULL;
+        CLI_TRY(cli_call(c, "GET", path, STR_NONE, &seen, err));
+        const struct json *names = json_get(seen, "names");
+        for (; json_bool_or(json_at(names, shown), "done", false); shown++)
+            show_name(c, json_at(names, shown), &bad);
+        const char *state = json_str_or(seen, "state", "");
+        over = strcmp(state, "ready") != 0 && strcmp(state, "running") != 0;
+        if (over && c->json)
+            cli_json(seen);
+        if (over && json_type_of(json_get(seen, "error")) == JSON_OBJECT) {
+            cli_print_error(c, json_get(seen, "error"));
+            return EXIT_ANY;
+        }
+    }
+    return bad ? EXIT_REMOTE : 0;
+}
+
 int cli_cert_request(struct cli *c, struct err *err)
 {
     const char *batch = cli_opt(c, "batch");
@@ -273,9 +333,16 @@ int cli_cert_request(struct cli *c, struct err *err)
                      "ドメイン名（または --batch FILE）と --ca CA を指定してください")) != RC_OK)
             return -1;
     }
+    if (cli_opt(c, "check") && batch &&
+        FAIL(err, RC_INPUT, BLAME_INPUT,
+             MSG("cli.check_batch", "--check looks at one application, not at a batch",
+                 "--check は --batch と同時に指定できません")) != RC_OK)
+        return -1;
+    if (cli_opt(c, "check"))
+        return cli_preflight(c, err);
     if (batch)
         return request_batch(c, batch, err);
-    CLI_TRY(request_one(c, str_from(c->args[0]), &j, err));
+    CLI_TRY(request_one(c, "/certs", str_from(c->args[0]), &j, err));
     return finish(c, j, err);
 }
 

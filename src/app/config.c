@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/os/file.h"
 #include "codec/schema.h"
+#include "net/dns.h"
 
 struct loader {
     struct arena *a;
@@ -48,6 +49,11 @@ static const struct msg bad_number = {"app.config.number", "must be a whole numb
                                       "1〜256 の整数で指定してください"};
 static const struct msg bad_level = {"app.config.level", "must be error, warn, info or debug",
                                      "error、warn、info、debug のいずれかです"};
+static const struct msg bad_dns = {
+    "app.config.dns", "must be up to three IPv4 addresses, each with :PORT where it is not 53",
+    "IPv4 アドレスを 3 個まで（53 以外は :ポート 付き）で指定してください"};
+static const struct msg bad_port = {"app.config.port", "must be a port from 1 to 65535",
+                                    "1 から 65535 のポート番号で指定してください"};
 static const struct msg bad_bool = {"app.config.bool", "must be yes or no",
                                     "yes または no で指定してください"};
 static const struct msg bad_unknown = {"app.config.unknown", "unknown setting", "不明な設定です"};
@@ -142,6 +148,17 @@ static const struct msg *set_egress(struct loader *l, const char *v)
     return keep(l, v, &l->c->egress_allow);
 }
 
+static const struct msg *set_dns(struct loader *l, const char *v)
+{
+    struct dns_servers s;
+    return dns_servers_parse(v, &s, NULL) == RC_OK ? keep(l, v, &l->c->dns_servers) : &bad_dns;
+}
+
+static const struct msg *set_http01_port(struct loader *l, const char *v)
+{
+    return str_to_i64(str_from(v), 1, 65535, &l->c->http01_port) ? NULL : &bad_port;
+}
+
 static const struct msg *set_passphrase(struct loader *l, const char *v)
 {
     if (v[0] == '\0') {
@@ -208,6 +225,11 @@ static const struct row rows[] = {
     {"egress-allow", "", set_egress,
      "address ranges opened for outgoing connections (loopback is closed by default)",
      "外向き接続を許すアドレス範囲(既定でループバックは不可)"},
+    {"dns-servers", "", set_dns,
+     "DNS servers asked before an application, IPv4[:PORT] (default those of this machine)",
+     "申請前の確認に使う DNS サーバー IPv4[:ポート](既定は本サーバーの設定)"},
+    {"http01-port", "80", set_http01_port, "port at which the CA asks for HTTP-01 answers",
+     "認証局が HTTP-01 で接続するポート"},
     {"passphrase-file", "", set_passphrase, "file with the passphrase of the master key",
      "マスター鍵のパスフレーズを入れたファイル"},
     {"threads", "16", set_threads, "worker threads", "ワーカーのスレッド数"},
@@ -365,6 +387,8 @@ enum rc config_argv(const struct config *c, struct arena *a, const char *const *
         {"--http01",
          c->http01_explicit || !c->http01[0] ? (c->http01[0] ? c->http01 : "off") : NULL},
         {"--egress-allow", c->egress_allow}, /* said also when empty: flags win over the file */
+        {"--dns-servers", c->dns_servers},
+        {"--http01-port", arena_printf(a, "%lld", (long long)c->http01_port)},
         {"--passphrase-file", c->passphrase_file ? c->passphrase_file : ""},
         {"--threads", threads},
         {"--log-level", level_names[c->log_level]},

@@ -17,6 +17,8 @@ struct config {
     bool database_in_file;       /* roles read it there too; their arguments are for all to see */
     bool http01_explicit;        /* a default port that cannot be bound is only a warning */
     const char *egress_allow;    /* CIDRs */
+    const char *dns_servers;     /* for CAA and addresses as a CA sees them; "" = resolv.conf's */
+    int64_t http01_port;         /* at which the CA asks */
     const char *passphrase_file; /* for the master key, NULL = none */
     int64_t threads;             /* worker threads */
     enum log_level log_level;

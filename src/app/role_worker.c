@@ -255,6 +255,8 @@ static enum rc start_engine(struct worker_role *r, struct role_env *env, struct 
     TRY(take_place(r, env, a, o.owner, err));
     o.before = r->before[0] ? r->before : NULL;
     TRY(egress_policy_parse(a, c->egress_allow, &o.egress, err));
+    TRY(dns_servers_parse(c->dns_servers, &o.dns, err));
+    o.http01_port = (int)c->http01_port;
     TRY(engine_create(&o, &r->engine, err));
     atomic_store(&r->engine_up, true);
     return RC_OK;

@@ -8,6 +8,7 @@
 
 #include "connect/host.h"
 #include "crypto/cert.h"
+#include "model/types.h"
 
 enum conn_kind {
     CONN_CA = 0,
@@ -113,6 +114,9 @@ struct ca_ops {
     enum rc (*renewal_info)(struct ctx *ctx, const void *settings, const struct json *state,
                             const struct cert_info *cert, int64_t *ret_start, int64_t *ret_end,
                             int64_t *ret_again, struct err *err);
+    /* What CAA records call this CA (arena); none when it does not tell. Optional. */
+    enum rc (*identities)(struct ctx *ctx, const void *settings, const struct json *state,
+                          struct names *ret, struct err *err);
     /* PEM anchors certificates of this CA are checked against; empty = system, or unknown. */
     enum rc (*roots)(struct ctx *ctx, const void *settings, const struct json *state,
                      struct str *ret_pem, bool *ret_any_root, struct err *err);

@@ -8,6 +8,7 @@
 
 #include "connect/connect.h"
 #include "job/job.h"
+#include "net/dns.h"
 
 struct engine;
 
@@ -25,6 +26,8 @@ struct engine_options {
     struct vault *vault; /* cloned once per thread */
     const struct clock *clock;
     struct egress_policy egress; /* outlives the engine */
+    struct dns_servers dns;      /* for what getaddrinfo() is not asked; n 0 = resolv.conf's */
+    int http01_port;             /* where CAs ask; 0 = 80 */
     int threads;                 /* 0 = 16 */
     int cap_max;                 /* steps at once per cap_key; 0 = 8 */
     const char *owner;           /* lease owner, unique per process */

@@ -47,6 +47,11 @@ MUST enum rc job_request_watch(struct db *db, int64_t endpoint_id, int64_t now, 
 /* connector check (接続テスト): the result is the job's progress {"seen": "..."} or its error. */
 MUST enum rc job_request_check(struct db *db, int64_t connector_id, int64_t now, int64_t *ret_job,
                                struct err *err);
+/* What names and DNS say of a proof of control by `challenge` at the CA, before it is asked. Seen
+ * by whoever asked only (`by`); the results are the job's progress (flow_preflight.c). */
+MUST enum rc job_request_preflight(struct db *db, int64_t ca_id, const char *challenge,
+                                   const struct names *names, const char *by, int64_t now,
+                                   int64_t *ret_job, struct err *err);
 /* A test message through one notifier. */
 MUST enum rc job_request_notify_test(struct db *db, int64_t notifier_id, int64_t now,
                                      int64_t *ret_job, struct err *err);

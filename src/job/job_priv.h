@@ -149,7 +149,7 @@ struct flow {
 
 extern const struct flow flow_issue, flow_deploy, flow_plan, flow_watch, flow_schedule, flow_notify,
     flow_check, flow_notify_test, flow_revoke, flow_tidy, flow_syslog, flow_vendor_mail,
-    flow_backup, flow_reseal;
+    flow_backup, flow_reseal, flow_preflight;
 
 /* ---- engine_run.c ---- */
 void run_job(struct run *r);

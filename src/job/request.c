@@ -264,6 +264,27 @@ enum rc job_request_check(struct db *db, int64_t connector_id, int64_t now, int6
     return request_id(db, &s, now, ret_job, err);
 }
 
+enum rc job_request_preflight(struct db *db, int64_t ca_id, const char *challenge,
+                              const struct names *names, const char *by, int64_t now,
+                              int64_t *ret_job, struct err *err)
+{
+    AUTO(buf) struct buf p = BUF(65536);
+    struct json_writer w = JSON_WRITER(&p);
+    jw_object(&w);
+    jw_ki64(&w, "ca", ca_id);
+    jw_kstr(&w, "challenge", challenge);
+    jw_kstr(&w, "by", by);
+    jw_key(&w, "names");
+    jw_array(&w);
+    for (size_t i = 0; i < names->n; i++)
+        jw_str(&w, names->v[i]);
+    jw_end_array(&w);
+    jw_end_object(&w);
+    TRY(buf_ok(&p, err));
+    return add_job(db, "preflight", "preflight", "begin", NULL, "preflight", p.p, now, ret_job,
+                   NULL, err);
+}
+
 enum rc job_request_notify_test(struct db *db, int64_t notifier_id, int64_t now, int64_t *ret_job,
                                 struct err *err)
 {

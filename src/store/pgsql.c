@@ -31,6 +31,7 @@ static const struct dialect dialect[] = {
     {"/ids", " AS JSON)))"},
     {"bytes", " COLLATE \"C\""},
     {"clustered", ""},
+    {"walk", "+"},
     {"has_meta", "SELECT 1 FROM information_schema.tables WHERE table_name = 'meta' AND "
                  "table_schema = current_schema()"},
     {"text_columns",

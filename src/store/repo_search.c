@@ -208,7 +208,7 @@ static enum rc choose(struct db *db, const struct cert_query *q, struct search *
     if (q->target_id)
         TRY(consider(db, s, BY_TARGET, STMT_TARGET_CERT_COUNT, ARGS(I(q->target_id), I(s->few)),
                      err));
-    if (q->sort != CERT_BY_EXPIRY && (q->end_from > 0 || q->end_before > 0))
+    if (q->end_from > 0 || q->end_before > 0)
         TRY(consider(db, s, BY_END, STMT_END_CERT_COUNT, ARGS(I(q->end_from), I(until), I(s->few)),
                      err));
     if (q->healths && !(q->healths & COMMON_STATES))

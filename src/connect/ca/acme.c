@@ -171,6 +171,16 @@ enum rc acme_renewal_info(struct ctx *ctx, const void *settings, const struct js
     return RC_OK;
 }
 
+static enum rc identities(struct ctx *ctx, const void *settings, const struct json *state,
+                          struct names *ret, struct err *err)
+{
+    struct acme a;
+    TRY(acme_begin(ctx, settings, state, &a, err));
+    TRY(acme_directory(&a, false, err));
+    *ret = a.dir.caa;
+    return RC_OK;
+}
+
 static enum rc roots(struct ctx *ctx, const void *settings, const struct json *state,
                      struct str *ret_pem, bool *ret_any_root, struct err *err)
 {
@@ -199,5 +209,6 @@ const struct ca_ops ca_acme = {
     .abandon = acme_abandon,
     .revoke = acme_revoke,
     .renewal_info = acme_renewal_info,
+    .identities = identities,
     .roots = roots,
 };

@@ -22,6 +22,7 @@ struct acme_dir { /* arena copies */
     const char *new_nonce, *new_account, *new_order, *revoke, *renewal_info;
     bool eab_required, has_profiles, profile_listed;
     const char *terms;
+    struct names caa; /* what CAA records call the CA */
 };
 
 struct acme {

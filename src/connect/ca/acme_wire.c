@@ -174,6 +174,19 @@ static bool copy_url(struct acme *a, const struct json *dir, const char *key, co
     return !v || *ret;
 }
 
+static bool copy_names(struct acme *a, const struct json *list, struct names *ret)
+{
+    const char **v = arena_array(a->ctx->arena, json_len(list) + 1, sizeof *v);
+    size_t n = 0;
+    for (size_t i = 0; v && i < json_len(list); i++) {
+        const char *name = json_as_str(json_at(list, i));
+        if (name && !(v[n++] = arena_strdup(a->ctx->arena, name)))
+            return false;
+    }
+    *ret = (struct names){v, n};
+    return v != NULL;
+}
+
 static bool dir_copy(struct acme *a, const struct json *dir)
 {
     struct acme_dir *d = &a->dir;
@@ -192,7 +205,8 @@ static bool dir_copy(struct acme *a, const struct json *dir)
            copy_url(a, dir, "newOrder", &d->new_order) &&
            copy_url(a, dir, "revokeCert", &d->revoke) &&
            copy_url(a, dir, "renewalInfo", &d->renewal_info) &&
-           copy_url(a, dir, "meta.termsOfService", &d->terms);
+           copy_url(a, dir, "meta.termsOfService", &d->terms) &&
+           copy_names(a, json_get(dir, "meta.caaIdentities"), &d->caa);
 }
 
 static enum rc dir_fetch(struct acme *a, struct json **ret, struct err *err)

@@ -255,6 +255,7 @@ static const struct body_row bodies[] = {
     {"org.create", "{\"name\":\"n\",\"group\":\"%group%\",\"details\":"
                    "{\"legal_name\":\"N Ltd.\",\"locality\":\"Osaka\"}}"},
     {"org.update", "{\"details\":{\"duns\":\"690123456\"}}"},
+    {"preflight.start", "{\"names\":[\"new.a.example\"],\"ca\":\"ca1\",\"group\":\"%group%\"}"},
     {"session.create", "{\"login\":\"nobody@a.example\",\"password\":\"wrong wrong wrong\"}"},
     {"session.password", "{\"old\":\"a\",\"new\":\"b\"}"},
     {"session.prove", "{\"password\":\"a\"}"},

@@ -419,7 +419,7 @@ static inline struct engine *rig_engine(struct rig *r, int64_t die_after, bool s
     return rig_engine_of(r->store, "test", "test", 4, die_after, schedule);
 }
 
-static int64_t rig_issue(struct rig *r, const char *reason)
+static inline int64_t rig_issue(struct rig *r, const char *reason)
 {
     struct db *db = NULL;
     int64_t job = 0;
@@ -451,7 +451,7 @@ static inline struct cert rig_cert(struct rig *r)
 }
 
 /* Open jobs besides those that wait for a person. */
-static size_t rig_busy(struct rig *r)
+static inline size_t rig_busy(struct rig *r)
 {
     struct db *db = NULL;
     struct job_filter f = {.only_open = true, .limit = 1000};
@@ -467,7 +467,7 @@ static size_t rig_busy(struct rig *r)
     return n;
 }
 
-static bool rig_quiet(struct rig *r, int seconds)
+static inline bool rig_quiet(struct rig *r, int seconds)
 {
     for (int i = 0; i < seconds * 100; i++) {
         if (rig_busy(r) == 0)
