@@ -127,7 +127,7 @@ static const struct component components[] = {
     {"Endpoint",
      "id:int host:str port:int sni:str? starttls:str? cert:int? cert_name:str? group:str? "
      "group_id:int? every:int next_at:time? state:str seen:Seen? seen_at:time? created:time "
-     "updated:time",
+     "updated:time revision:int",
      {"What is watched", "監視対象"}},
     {"Seen", "addresses:[SeenAddress] error:Fault?", {"What was seen last", "直近の検出結果"}},
     {"SeenAddress",

@@ -33,16 +33,26 @@ static void view_audit(struct json_writer *w, const struct audit *a, bool chain)
     jw_kstr(w, "hash", a->hash);
 }
 
+/* subject=, q= and actions= of the query. */
+static enum rc read_filter(struct request *r, struct audit_filter *ret, struct err *err)
+{
+    const char *actions = r_query(r, "actions");
+    *ret = (struct audit_filter){.subject = r_query(r, "subject"), .text = r_query(r, "q")};
+    if (actions && !(ret->actions = arena_printf(r->a, ",%s,", actions)))
+        return NOMEM(err);
+    return RC_OK;
+}
+
 static enum rc run_list(struct request *r, struct err *err)
 {
     struct audit_list list;
+    struct audit_filter f;
     int64_t before, limit;
-    const char *actions = r_query(r, "actions");
     TRY(r_query_int(r, "before", 0, INT64_MAX, 0, &before, err));
     TRY(r_query_int(r, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err));
-    struct audit_filter f = {before, (int)limit, r_query(r, "subject"), r_query(r, "q"), NULL};
-    if (actions && !(f.actions = arena_printf(r->a, ",%s,", actions)))
-        return NOMEM(err);
+    TRY(read_filter(r, &f, err));
+    f.before = before;
+    f.limit = (int)limit;
     TRY(db_audit_list(r->db, &f, r->a, &list, err));
     jw_object(&r->w);
     jw_key(&r->w, "items");
@@ -112,6 +122,7 @@ struct export
 {
     bool csv;
     int64_t from, to, after;
+    struct audit_filter filter;
     bool full; /* the answer has had enough: the rest by after= */
 };
 
@@ -121,7 +132,7 @@ static enum rc export_page(struct request *r, struct export *x, bool *ret_more, 
     AUTO(arena) struct arena *a = arena_create((size_t)256 << 20);
     if (!a)
         return NOMEM(err);
-    TRY(db_audit_page(r->db, x->after, EXPORT_PAGE, a, &page, err));
+    TRY(db_audit_find(r->db, &x->filter, x->after, a, &page, err));
     for (size_t i = 0; i < page.n && !x->full; i++) {
         const struct audit *rec = &page.v[i];
         x->after = rec->id;
@@ -148,6 +159,8 @@ static enum rc run_export(struct request *r, struct err *err)
     struct export x = {.csv = format && strcmp(format, "csv") == 0};
     CHECK(!format || x.csv || strcmp(format, "jsonl") == 0, err, RC_INPUT, BLAME_INPUT,
           MSG("api.audit_format", "format is jsonl or csv", "形式は jsonl か csv です"));
+    TRY(read_filter(r, &x.filter, err));
+    x.filter.limit = EXPORT_PAGE;
     TRY(r_query_range(r, &x.from, &x.to, err));
     TRY(r_query_int(r, "after", 0, INT64_MAX, 0, &x.after, err));
     r->type = x.csv ? "text/csv; charset=utf-8" : "application/jsonl";
@@ -342,7 +355,7 @@ static const struct route rows[] = {
      .summary = {"The audit log, newest first", "監査ログを一覧する"}},
     {"audit.export", "GET", "/audit/export", PERM(PERM_ADMIN), ROUTE_READ, run_export,
      .answer = "file application/jsonl, file text/csv",
-     .query = "format@audit from to after@export",
+     .query = "format@audit from to after@export subject q actions",
      .summary = {"The audit log as JSON lines or CSV",
                  "監査ログを書き出す（JSON Lines または CSV）"}},
     {"audit.verify", "POST", "/audit/verify", PERM(PERM_ADMIN), ROUTE_READ, run_verify,

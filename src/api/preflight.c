@@ -101,25 +101,37 @@ static enum rc view(struct request *r, const struct job *j, struct err *err)
     return RC_OK;
 }
 
+/* Until there is another finding to tell of, or usec have passed. */
+static enum rc follow(struct request *r, struct job_waiter *w, int64_t usec, struct job *j,
+                      struct err *err)
+{
+    const struct clock *c = r->api->o.clock;
+    const char *first = j->progress;
+    int64_t until = clock_mono(c) + usec;
+    while (!over(j) && same(j->progress, first)) {
+        int64_t left = until - clock_mono(c);
+        if (left <= 0)
+            break;
+        events_wait(r->api, w, left < USEC_PER_SEC / 2 ? left : USEC_PER_SEC / 2);
+        TRY(look(r, w->job, j, err));
+    }
+    return RC_OK;
+}
+
 static enum rc run_get(struct request *r, struct err *err)
 {
     int64_t id, wait;
-    struct job j, first;
+    struct job j;
+    struct job_waiter w;
     TRY(r_id(r->params[0], &id, err));
     TRY(r_query_int(r, "wait", 0, WAIT_MAX, 0, &wait, err));
-    const struct clock *c = r->api->o.clock;
-    int64_t until = clock_mono(c) + wait * USEC_PER_SEC;
-    uint64_t seen = events_seen(r->api);
-    TRY(look(r, id, &j, err));
-    first = j;
-    while (!over(&j) && same(j.progress, first.progress)) {
-        int64_t left = until - clock_mono(c);
-        if (left <= 0 ||
-            !events_wait(r->api, seen, left < USEC_PER_SEC / 2 ? left : USEC_PER_SEC / 2))
-            break;
-        seen = events_seen(r->api);
-        TRY(look(r, id, &j, err));
-    }
+    bool watching = wait > 0 && events_watch(r->api, &w, id);
+    enum rc rc = look(r, id, &j, err);
+    if (rc == RC_OK && watching)
+        rc = follow(r, &w, wait * USEC_PER_SEC, &j, err);
+    if (watching)
+        events_unwatch(r->api, &w);
+    TRY(rc);
     return view(r, &j, err);
 }
 

@@ -5,7 +5,7 @@
 
 struct endpoint_in {
     const char *host, *sni, *starttls, *cert, *group;
-    int64_t port, every;
+    int64_t port, every, revision;
 };
 static const struct field_choice starttls[] = {{"none", {"TLS at once", "TLS"}},
                                                {"smtp", {"SMTP", "SMTP"}},
@@ -49,6 +49,7 @@ static void view_endpoint(struct request *r, const struct endpoint *e)
     jw_ktime(w, "seen_at", e->seen_at);
     jw_ktime(w, "created", e->created);
     jw_ktime(w, "updated", e->updated);
+    jw_ki64(w, "revision", e->revision);
     jw_end_object(w);
 }
 
@@ -75,7 +76,8 @@ static enum rc run_create(struct request *r, struct err *err)
                          .next_at = r->now,
                          .state = "new",
                          .created = r->now,
-                         .updated = r->now};
+                         .updated = r->now,
+                         .revision = 1};
     TRY(group_from_input(r, in->group, c.group_id, &e.group_id, err));
     TRY(db_endpoint_add(r->db, &e, err));
     TRY(job_request_watch(r->db, e.id, r->now, &job, err));
@@ -133,6 +135,8 @@ static const struct field change_fields[] = {
     FIELD_STR(struct endpoint_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
     FIELD_SECS(struct endpoint_in, every, .min = 60, .max = (int64_t)30 * 86400,
                .label = {"Look every", "確認間隔"}),
+    FIELD_INT(struct endpoint_in, revision, .min = 1, .max = INT64_MAX,
+              .label = {"Revision", "版数"}),
     FIELD_END};
 
 static enum rc run_update(struct request *r, struct err *err)
@@ -141,6 +145,7 @@ static enum rc run_update(struct request *r, struct err *err)
     struct endpoint e;
     struct cert c = {0};
     TRY(find(r, &e, err));
+    TRY(check_revision(r, in->revision, e.revision, err));
     if (in->cert)
         TRY(find_cert(r, in->cert, &c, err));
     if (json_get(r->body, "cert"))
@@ -151,6 +156,7 @@ static enum rc run_update(struct request *r, struct err *err)
     e.next_at = r->now;
     e.updated = r->now;
     TRY(db_endpoint_update(r->db, &e, err));
+    TRY(db_endpoint_get(r->db, e.id, r->a, &e, err));
     r_event(r, "endpoint", e.id);
     r->wake = true;
     view_endpoint(r, &e);

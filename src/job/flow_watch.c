@@ -150,7 +150,7 @@ static enum rc save_look(struct db *db, struct run *r, void *arg, struct err *er
     now.seen = wa->ep.seen;
     now.seen_at = now.updated = run_now(r);
     now.next_at = now.seen_at + (now.every > 0 ? now.every : 3600) * USEC_PER_SEC;
-    TRY(db_endpoint_update(db, &now, err));
+    TRY(db_endpoint_seen(db, &now, err));
     return tell(db, r, wa, err);
 }
 

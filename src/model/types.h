@@ -130,6 +130,7 @@ struct endpoint {
     const char *seen;  /* JSON: the last observation per address */
     int64_t seen_at, created, updated;
     int64_t group_id;
+    int64_t revision; /* of what people set; looking leaves it */
 };
 
 struct observation {

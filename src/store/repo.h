@@ -182,6 +182,8 @@ MUST enum rc db_endpoint_search(struct db *db, const char *state, const char *te
                                 struct err *err);
 MUST enum rc db_endpoint_due(struct db *db, int64_t now, int limit, struct arena *a,
                              struct endpoint_list *ret, struct err *err);
+/* What a look found: no change of a person's, the revision stays. */
+MUST enum rc db_endpoint_seen(struct db *db, const struct endpoint *e, struct err *err);
 MUST enum rc db_endpoint_update(struct db *db, const struct endpoint *e, struct err *err);
 MUST enum rc db_endpoint_remove(struct db *db, int64_t id, struct err *err);
 MUST enum rc db_observation_add(struct db *db, struct observation *o, struct err *err);
@@ -353,6 +355,9 @@ struct audit_filter {
 };
 MUST enum rc db_audit_list(struct db *db, const struct audit_filter *f, struct arena *a,
                            struct audit_list *ret, struct err *err);
+/* As db_audit_list(), oldest first; `before` is not looked at. */
+MUST enum rc db_audit_find(struct db *db, const struct audit_filter *f, int64_t after,
+                           struct arena *a, struct audit_list *ret, struct err *err);
 MUST enum rc db_audit_page(struct db *db, int64_t after, int limit, struct arena *a,
                            struct audit_list *ret, struct err *err); /* oldest first */
 MUST enum rc db_audit_get(struct db *db, int64_t id, struct arena *a, struct audit *ret,

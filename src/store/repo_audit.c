@@ -149,18 +149,31 @@ enum rc db_audit_add_after(struct db *db, struct audit *a, int64_t after, struct
     return add_after(db, a, after, err);
 }
 
-enum rc db_audit_list(struct db *db, const struct audit_filter *f, struct arena *a,
-                      struct audit_list *ret, struct err *err)
+static enum rc search_log(struct db *db, enum stmt_id id, int64_t from,
+                          const struct audit_filter *f, struct arena *a, struct audit_list *ret,
+                          struct err *err)
 {
     AUTO(buf) struct buf like = BUF(8192);
     bool search = f->text && *f->text;
     TRY(limit_ok(f->limit, err));
     if (search)
         TRY(like_text(f->text, &like, err));
-    MANY(db, f->subject ? STMT_AUDIT_LIST_SUBJECT : STMT_AUDIT_LIST, &audit_map, a, ret, err,
-         I(f->before > 0 ? f->before : INT64_MAX), I(f->limit), T(f->subject),
+    MANY(db, id, &audit_map, a, ret, err, I(from), I(f->limit), T(f->subject),
          T(search ? buf_cstr(&like) : NULL), T(f->actions));
     return RC_OK;
+}
+
+enum rc db_audit_list(struct db *db, const struct audit_filter *f, struct arena *a,
+                      struct audit_list *ret, struct err *err)
+{
+    return search_log(db, f->subject ? STMT_AUDIT_LIST_SUBJECT : STMT_AUDIT_LIST,
+                      f->before > 0 ? f->before : INT64_MAX, f, a, ret, err);
+}
+
+enum rc db_audit_find(struct db *db, const struct audit_filter *f, int64_t after, struct arena *a,
+                      struct audit_list *ret, struct err *err)
+{
+    return search_log(db, STMT_AUDIT_FIND, after, f, a, ret, err);
 }
 
 static enum rc verify_one(const struct audit *r, struct head *h, struct err *err)

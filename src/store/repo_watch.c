@@ -6,7 +6,7 @@
 MAP(endpoint, "endpoint", "監視対象", CI(endpoint, id), CT(endpoint, host), CI(endpoint, port),
     CT(endpoint, sni), CT(endpoint, starttls), CR(endpoint, cert_id), CI(endpoint, every),
     CI(endpoint, next_at), CT(endpoint, state), CT(endpoint, seen), CI(endpoint, seen_at),
-    CI(endpoint, created), CI(endpoint, updated), CI(endpoint, group_id));
+    CI(endpoint, created), CI(endpoint, updated), CI(endpoint, group_id), CI(endpoint, revision));
 
 MAP(observation, "observation", "検出結果", CI(observation, id), CI(observation, endpoint_id),
     CT(observation, addr), CI(observation, at), CT(observation, sha256), CT(observation, subject),
@@ -70,14 +70,25 @@ enum rc db_endpoint_due(struct db *db, int64_t now, int limit, struct arena *a,
     return RC_OK;
 }
 
-enum rc db_endpoint_update(struct db *db, const struct endpoint *e, struct err *err)
+static enum rc endpoint_put(struct db *db, const struct endpoint *e, int64_t revision,
+                            struct err *err)
 {
     TRY(may_put(db, e->group_id, err));
     return db_change(db, STMT_ENDPOINT_UPDATE,
                      ARGS(I(e->id), T(e->host), I(e->port), T(e->sni), T(e->starttls),
                           REF(e->cert_id), I(e->every), I(e->next_at), T(e->state), T(e->seen),
-                          I(e->seen_at), I(e->updated), I(e->group_id)),
+                          I(e->seen_at), I(e->updated), I(e->group_id), I(revision)),
                      STMT_ENDPOINT_GET, &endpoint_map, err);
+}
+
+enum rc db_endpoint_seen(struct db *db, const struct endpoint *e, struct err *err)
+{
+    return endpoint_put(db, e, 0, err);
+}
+
+enum rc db_endpoint_update(struct db *db, const struct endpoint *e, struct err *err)
+{
+    return endpoint_put(db, e, e->revision, err);
 }
 
 enum rc db_endpoint_remove(struct db *db, int64_t id, struct err *err)

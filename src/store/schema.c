@@ -224,6 +224,9 @@ static const char v10[] = "CREATE INDEX audit_subject ON audit (subject, id);"
                           "CREATE INDEX job_bad ON job (id) WHERE state IN (3, 5);"
                           "CREATE INDEX delivery_updated ON delivery (updated);";
 
+/* Endpoints say whether somebody changed them, as everything else does. */
+static const char v11[] = "ALTER TABLE endpoint ADD COLUMN revision BIGINT NOT NULL DEFAULT 1;";
+
 const struct migration store_migrations[] = {
     {1, v1, NULL},
     {2, v2, NULL},
@@ -235,6 +238,7 @@ const struct migration store_migrations[] = {
     {8, v8, NULL},
     {9, v9, NULL},
     {10, v10, NULL},
+    {11, v11, NULL},
 #ifdef INRO_EXTRA_MIGRATION /* tests of upgrades build a program of the future */
     {
         1000,

@@ -96,8 +96,11 @@ class Fleet:
 
     def start(self):
         r, out = self.rig, self.out
-        self.inro = r.add(Inro(self.binary, f"{out}/inro"))
         self.dns = r.add(Challtestsrv(f"{out}/dns"))
+        http01 = free_port()
+        self.inro = r.add(Inro(self.binary, f"{out}/inro", http01=http01, args=[
+            "--dns-servers", f"127.0.0.1:{self.dns.dns}", "--http01-port", str(http01)]))
+        self.dns.post("add-caa", {"host": "elsewhere.example.jp.", "policies": [{"tag": "issue", "value": ";"}]})
         self.pebble = r.add(Pebble(f"{out}/pebble", self.dns.dns, self.inro.http01,
                                    validity=90 * 86400,
                                    env={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"}))

@@ -229,6 +229,25 @@ test("apply: the wizard, live, to a deployed certificate", async () => {
   check((await text(page)).includes("適用先 1 件中 1 件"), "the new certificate is not in sync");
 });
 
+test("before applying: what the CA would find, name by name", async () => {
+  const page = await open({ lang: "ja" });
+  await visit(page, "/certs/new");
+  await page.fill("textarea", "ready.example.jp elsewhere.example.jp");
+  await page.click("button.primary");
+  await page.click("text=Let's Pebble");
+  await page.click("button.primary");
+  const box = page.locator(".preflight");
+  await box.getByText("127.0.0.1 は検証に正しく応答します").first().waitFor({ timeout: 30000 });
+  await box.getByText("elsewhere.example.jp の CAA レコードが許可しているのは").waitFor({ timeout: 30000 });
+  await page.waitForFunction(() => !document.querySelector(".preflight button").disabled, null, { timeout: 30000 });
+  await axe(page, "pre-flight");
+  await shot(page, "53-preflight-ja");
+  check(!(await page.isDisabled("form.wizard .actions button.primary")), "a finding keeps one from applying");
+  await box.getByRole("button", { name: "もう一度確認" }).click();
+  await box.getByText("127.0.0.1 は検証に正しく応答します").first().waitFor({ timeout: 30000 });
+  await page.evaluate(() => sessionStorage.clear());
+});
+
 test("proof over SSH: the form takes a key, keeps it, and leaves none in the browser", async () => {
   const page = await open({ lang: "en" });
   const line = "bm90IGEga2V5IGJ1dCBzZWNyZXQ=";

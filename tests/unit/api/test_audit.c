@@ -98,6 +98,14 @@ static void the_list_is_searched(void **state)
     assert_int_equal(found(r, "q=%25"), 0); /* no wildcard of the asker's */
     assert_int_equal(found(r, "q=nothing&actions=group.create,cert.create"), 2);
     assert_int_equal(found(r, "q=nothing&actions=group.creat"), 0);
+    /* what is exported is what the search shows, oldest first */
+    struct answer x = rig_want(r, &local, 200, "GET", "/audit/export?q=GROUP.update", NULL);
+    assert_true(strstr(x.text, "api.stale") && !strstr(x.text, "group.create"));
+    x = rig_want(r, &local, 200, "GET", "/audit/export?format=csv&actions=group.create&q=nothing",
+                 NULL);
+    assert_true(strstr(x.text, "group.create") && !strstr(x.text, "group.update"));
+    x = rig_want(r, &local, 200, "GET", "/audit/export?subject=group/2", NULL);
+    assert_false(strstr(x.text, "group/1"));
     assert_int_equal(found(r, "q=group.update&subject=group/1"), 0);
 }
 

@@ -246,6 +246,13 @@ static void endpoints_are_watched(void **state)
     assert_int_equal(json_type_of(json_get(x.json, "cert")), JSON_NULL);
     assert_int_equal(json_i64_or(x.json, "every", 0), 300);
     (void)ask(&d, 400, "PATCH", path, "{\"host\":\"b.example\"}");
+    int64_t seen = json_i64_or(x.json, "revision", 0);
+    const char *mine =
+        arena_printf(d.r.a, "{\"every\":\"10m\",\"revision\":%lld}", (long long)seen);
+    x = ask(&d, 200, "PATCH", path, mine);
+    assert_int_equal(json_i64_or(x.json, "revision", 0), seen + 1);
+    x = ask(&d, 409, "PATCH", path, mine); /* somebody was first */
+    assert_string_equal(rig_error(&x), "api.stale");
     x = ask(&d, 200, "GET", "/endpoints?q=%", NULL);
     assert_int_equal(json_len(json_get(x.json, "items")), 0);
     x = ask(&d, 200, "GET", "/endpoints?q=A.EX", NULL);

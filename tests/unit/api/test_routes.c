@@ -13,7 +13,7 @@ struct world {
     struct api_rig r;
     int64_t group[IDS], cert[IDS], target[IDS], endpoint[IDS], binding[IDS], deployment[IDS],
         job[IDS], order[IDS], user[IDS], token[IDS], version[IDS], org[IDS], contact[IDS],
-        view[IDS];
+        view[IDS], preflight[IDS];
     const char *session[IDS];
     int64_t ca, notifier, backup;
     struct who admin, operator, viewer, loner, must_change, op_token, view_token, nobody;
@@ -134,6 +134,10 @@ static void add_personal(struct world *w, struct db *db, int side, int64_t user,
         .user_id = user, .screen = "certs", .name = name, .created = 1, .updated = 1};
     OK(db_view_put(db, &v, err));
     w->view[side] = v.id;
+    const char *const names[] = {side == OWN ? "own.example" : OTHER};
+    const char *by = arena_printf(w->r.a, "user/%lld", (long long)user);
+    OK(job_request_preflight(db, w->ca, "http-01", &(struct names){names, 1}, by, RIG_NOW,
+                             &w->preflight[side], err));
 }
 
 static struct who with_token(struct world *w, const struct who *of, const char *name,
@@ -343,6 +347,7 @@ NUMBER(group)
 NUMBER(org)
 NUMBER(contact)
 NUMBER(view)
+NUMBER(preflight)
 static const char *name_session(struct world *w, enum side side)
 {
     return w->session[side];
@@ -402,6 +407,7 @@ static const struct thing things[] = {
     {"groups", true, false, name_group},
     {"tokens", true, true, name_token},
     {"views", true, true, name_view},
+    {"preflights", true, true, name_preflight},
     {"sessions", true, true, name_session},
     {"schema", false, false, name_schema},
 };

@@ -101,7 +101,7 @@ export function AuditScreen({ place }: { place: Place }): JSX.Element {
     <>
       <Head title={t("audit")} lead={t("audit_lead")}>
         <button onClick={() => void verify()}>{t("audit_verify")}</button>
-        <button onClick={() => void download("/audit/export?format=csv", "inro-audit.csv").catch(setError)}>{t("csv")}</button>
+        <button onClick={() => void download("/audit/export" + query({ format: "csv", subject, q: text, actions: matching(text.toLowerCase()) }), "inro-audit.csv").catch(setError)}>{t("csv")}</button>
         <A href="/report/audit" class="button">
           {t("print_report")}
         </A>

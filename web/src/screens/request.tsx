@@ -11,6 +11,7 @@ import { Empty, Facts, Fault, Field, Head, Loading, Panel, Select } from "../ui/
 import { Fields, outgoing, useTypes, withoutSecrets, type Values } from "../ui/form";
 import { GroupSelect } from "../ui/group";
 import { JobView, useJob } from "../ui/job";
+import { Preflight } from "../ui/preflight";
 import { TagField, splitTags } from "../ui/tags";
 import { OrgSelect, useLastOrg } from "./orgs";
 import { ChallengeForm, PolicyForm, challengeOut, challengeText, firstPolicy, keyChoices, policyOut, type PolicyValues } from "./policy";
@@ -152,7 +153,7 @@ export function RequestScreen(): JSX.Element {
         </h2>
         {at === 0 && <Names d={d} set={set} checked={checked} fault={faultAt === 0 ? fault : null} />}
         {at === 1 && <Cas d={d} set={set} cas={cas.value.items} fault={faultAt === 1 ? fault : null} />}
-        {at === 2 && <Proof d={d} set={set} wildcard={wildcard} cas={cas.value.items} fault={faultAt === 2 ? fault : null} />}
+        {at === 2 && <Proof d={d} set={set} wildcard={wildcard} cas={cas.value.items} fault={faultAt === 2 ? fault : null} ready={!!checked && !fault} />}
         {at === 3 && (
           <>
             <Select label={t("key")} value={d.key} of={keyChoices} onValue={(v) => set({ ...d, key: v })} help={t("key_help")} />
@@ -272,7 +273,7 @@ function Cas({ d, set, cas, fault }: StepProps & { cas: Connector[]; fault: unkn
   );
 }
 
-function Proof({ d, set, wildcard, cas, fault }: StepProps & { wildcard: boolean; cas: Connector[]; fault: unknown }): JSX.Element {
+function Proof({ d, set, wildcard, cas, fault, ready }: StepProps & { wildcard: boolean; cas: Connector[]; fault: unknown; ready: boolean }): JSX.Element {
   const ca = cas.find((c) => c.name === d.ca);
   if (ca?.type === "private") return <p class="note">{t("no_proof_needed", ca.name)}</p>;
   return (
@@ -280,6 +281,7 @@ function Proof({ d, set, wildcard, cas, fault }: StepProps & { wildcard: boolean
       <p class="lead">{t("proof_lead")}</p>
       <ChallengeForm values={d.challenge} set={(v) => set({ ...d, challenge: v })} wildcard={wildcard} error={fault} />
       <Fault error={fault} />
+      <Preflight body={{ names: splitNames(d.names), ca: d.ca, challenge: d.challenge, ...(d.group ? { group: d.group } : {}) }} ready={ready} />
     </>
   );
 }

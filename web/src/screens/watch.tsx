@@ -14,6 +14,7 @@ import { secsText } from "../ui/form";
 import { GroupSelect } from "../ui/group";
 import { useJob } from "../ui/job";
 import { Listing } from "../ui/list";
+import { SaveEnd, useSave } from "../ui/save";
 import { Table, usePages, type Column } from "../ui/table";
 
 const kinds = ["ok", "expiring", "expired", "drift", "untrusted", "unreachable", "new"];
@@ -332,26 +333,19 @@ function EditEndpoint({ e, close, done }: { e: Endpoint; close: () => void; done
   const certs = useGet<Page<Cert>>("/certs?limit=500&sort=name").value?.items ?? [];
   const [expect, setExpect] = useState(e.cert ? String(e.cert) : "");
   const [every, setEvery] = useState(secsText(e.every));
-  const [error, setError] = useState<unknown>(null);
+  const save = useSave<Endpoint>({
+    of: { path: `/endpoints/${e.id}`, revision: e.revision },
+    send: (revision) => call("PATCH", `/endpoints/${e.id}`, { cert: expect || null, every, revision }),
+    done,
+  });
   const of: [string, string][] = [["", t("none_expected")], ...certs.map((c): [string, string] => [String(c.id), display(c.name)])];
   if (expect && !certs.some((c) => String(c.id) === expect)) of.push([expect, e.cert_name ?? expect]);
   return (
     <Dialog title={`${e.host}:${e.port}`} onClose={close}>
-      <form
-        onSubmit={(x) => {
-          x.preventDefault();
-          call("PATCH", `/endpoints/${e.id}`, { cert: expect || null, every }).then(done, setError);
-        }}
-      >
+      <form onSubmit={save.submit}>
         <Select label={t("cert_expected")} value={expect} of={of} onValue={setExpect} help={t("cert_expected_help")} />
         <Field label={t("look_every")} value={every} onValue={setEvery} help={t("secs_help")} required />
-        <Fault error={error} />
-        <div class="actions end">
-          <button type="button" onClick={close}>
-            {t("cancel")}
-          </button>
-          <button class="primary">{t("save")}</button>
-        </div>
+        <SaveEnd of={save} cancel={close} />
       </form>
     </Dialog>
   );
