@@ -160,10 +160,13 @@ static bool look_up(struct flight *l, struct addrs *ret, struct err *err)
         return true;
     for (size_t k = 0; k < COUNT_OF(kinds); k++) {
         struct dns_answer *got = ARENA_NEW(l->r->a, struct dns_answer);
-        if (!got || dns_query(&l->r->e->o.dns, l->name, kinds[k].type, DNS_SECONDS, l->r->a, got,
-                              err) != RC_OK) {
-            if (got)
-                found(l, warn, err, &mend_dns);
+        if (!got)
+            return false;
+        if (dns_query(&l->r->e->o.dns, l->name, kinds[k].type, DNS_SECONDS, l->r->a, got, err) !=
+            RC_OK) {
+            if (ret->n > 0) /* the one kind of address is enough to go on */
+                break;
+            found(l, warn, err, &mend_dns);
             return false;
         }
         exists = exists || got->exists;
@@ -265,6 +268,13 @@ static void judge_caa(struct flight *l, const char *at, const struct caa_set *s)
         return;
     case CAA_FORBIDDEN:
         break;
+    }
+    if (s->n == 0) {
+        FOUND(l, bad, change_caa,
+              MSG("preflight.caa_nobody", "the CAA records of {0} let no CA issue",
+                  "{0} の CAA レコードはどの認証局にも発行を許可していません"),
+              at);
+        return;
     }
     FOUND(l, bad, change_caa,
           MSG("preflight.caa_forbids", "the CAA records of {0} allow {1}, not {2}",

@@ -238,7 +238,7 @@ test("before applying: what the CA would find, name by name", async () => {
   await page.click("button.primary");
   const box = page.locator(".preflight");
   await box.getByText("127.0.0.1 は検証に正しく応答します").first().waitFor({ timeout: 30000 });
-  await box.getByText("elsewhere.example.jp の CAA レコードが許可しているのは").waitFor({ timeout: 30000 });
+  await box.getByText("elsewhere.example.jp の CAA レコードはどの認証局にも").waitFor({ timeout: 30000 });
   await page.waitForFunction(() => !document.querySelector(".preflight button").disabled, null, { timeout: 30000 });
   await axe(page, "pre-flight");
   await shot(page, "53-preflight-ja");

@@ -231,7 +231,7 @@ static void caa_of_wildcards_and_unnamed_cas(void **state)
     (void)state;
     flight_start(&f, false);
     fly(&f, "http-01", names, 2);
-    assert_string_equal(level(&f, 0, "preflight.caa_forbids"), "bad"); /* issuewild ";" */
+    assert_string_equal(level(&f, 0, "preflight.caa_nobody"), "bad"); /* issuewild ";" */
     assert_string_equal(level(&f, 1, "preflight.caa_names"), "info");
     flight_end(&f);
 }

@@ -168,4 +168,11 @@ export const words: Record<string, Pair> = {
   "ledger.share.made": ["Share link made", "共有リンク作成"],
   "ledger.share.removed": ["Share link ended", "共有リンク無効化"],
   "event.test": ["Test message", "テスト通知"],
+  "unusual.serial": ["The serial number is longer or shorter than the standards ask", "シリアル番号の長さが規格と異なります"],
+  "unusual.encoding": ["It is encoded in an unusual way", "符号化の方法が規格と異なります"],
+  "unusual.name": ["A name in it is no valid host name; no browser will accept it for that", "ホスト名として使えない名前が含まれています（その名前では接続できません）"],
+  "unusual.validity": ["Its validity is longer than browsers accept", "有効期間がブラウザーの許容範囲を超えています"],
+  "unusual.signature": ["It is signed with an outdated algorithm", "署名アルゴリズムが古い方式です"],
+  "unusual.key": ["Its key is weak or of an unusual kind", "鍵が弱いか、一般的でない種類です"],
+  "unusual.precertificate": ["It is a precertificate, not meant to be served", "プレ証明書のため、サーバーでは使えません"],
 };
