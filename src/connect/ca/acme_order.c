@@ -130,13 +130,14 @@ static enum rc order_new(struct acme *a, const struct ca_order *want, struct acm
     const char *url = NULL;
     if (want->maybe_placed)
         j = acme_lost_order(a, want, &url);
+    ret->ordered_now = j != NULL;
     if (!j) {
         TRY(acme_post(a, a->dir.new_order, buf_str(&b), &r, err));
+        ret->ordered_now = true; /* it counts, whatever the answer is worth */
         TRY(acme_json(&r, &j, err));
         url = http_header_get(&r, "location");
         TRY(acme_url_check(a, url, err));
     }
-    ret->ordered_now = true;
     o->url = url;
     TRY(order_read(a, want, j, o, err));
     /* ready: every name is proven already, no authorization need be read */

@@ -318,6 +318,7 @@ static void test_urls_elsewhere_are_refused(void **state)
     begin(&r);
     ca.order_host = "https://ca.test.evil.test";
     assert_int_equal(step(&r), RC_REMOTE);
+    assert_true(r.step.ordered_now); /* it counts in the ledger, whatever the answer is worth */
     end(&r);
 }
 
@@ -367,6 +368,7 @@ static void test_garbage_instead_of_answers(void **state)
             ca.override_body = body[i];
             assert_int_equal(all(&r), RC_REMOTE);
             assert_null(strchr(r.err.en, '\n'));
+            assert_true(k > 0 || r.step.ordered_now);
             end(&r);
         }
 }
