@@ -18,10 +18,11 @@ enum { KEEP_FREED = 1 << 20 };
 
 const struct role roles[ROLE_COUNT] = {
     [ROLE_VAULT] = {"vault", role_vault, HOLDS_SECRETS, 1u << ROLE_WORKER | 1u << ROLE_FRONT},
+    [ROLE_RUNNER] = {"runner", role_runner, KEEP_NET | KEEP_EXEC | KEEP_READ | KEEP_WRITE,
+                     1u << ROLE_WORKER},
     [ROLE_PROBER] = {"prober", role_prober, KEEP_NET | KEEP_READ, 1u << ROLE_WORKER},
-    [ROLE_WORKER] = {"worker", role_worker,
-                     KEEP_NET | KEEP_EXEC | KEEP_READ | KEEP_WRITE | HOLDS_SECRETS,
-                     1u << ROLE_VAULT | 1u << ROLE_PROBER | 1u << ROLE_FRONT},
+    [ROLE_WORKER] = {"worker", role_worker, KEEP_NET | KEEP_READ | KEEP_WRITE | HOLDS_SECRETS,
+                     1u << ROLE_VAULT | 1u << ROLE_RUNNER | 1u << ROLE_PROBER | 1u << ROLE_FRONT},
     [ROLE_FRONT] = {"front", role_front, KEEP_NET | KEEP_READ | KEEP_WRITE,
                     1u << ROLE_VAULT | 1u << ROLE_WORKER},
 };

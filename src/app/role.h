@@ -10,7 +10,8 @@
 #include "app/config.h"
 #include "net/ipc.h"
 
-enum role_id { ROLE_VAULT = 0, ROLE_PROBER, ROLE_WORKER, ROLE_FRONT, ROLE_COUNT };
+/* The first two serve the others to the end: they are stopped last. */
+enum role_id { ROLE_VAULT = 0, ROLE_RUNNER, ROLE_PROBER, ROLE_WORKER, ROLE_FRONT, ROLE_COUNT };
 
 enum { ROLE_CONTROL_FD = 3, ROLE_LEVELS_FD = 4 }; /* descriptors a role is started with */
 
@@ -57,6 +58,7 @@ void role_key_file(const struct config *c, struct arena *a, struct buf *text, st
                    struct err *why);
 
 int role_vault(struct role_env *env);
+int role_runner(struct role_env *env);
 int role_prober(struct role_env *env);
 int role_worker(struct role_env *env);
 int role_front(struct role_env *env);

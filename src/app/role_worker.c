@@ -15,6 +15,8 @@
 
 #include "app/probe_ipc.h"
 #include "app/role.h"
+#include "app/run_ipc.h"
+#include "app/sandbox.h"
 #include "app/waiter.h"
 #include "base/mem.h"
 #include "base/os/file.h"
@@ -29,6 +31,7 @@ struct worker_role {
     struct vault *vault;
     int front_fd;
     bool events_lost; /* with `lock`: some since the last that went out */
+    struct runner runner;
     struct prober prober;
     struct engine *engine;
     atomic_bool engine_up;
@@ -106,6 +109,8 @@ static void on_peer(void *ctx, enum role_id peer, int fd)
     struct worker_role *r = ctx;
     if (peer == ROLE_VAULT)
         take_vault(r, fd);
+    else if (peer == ROLE_RUNNER)
+        runner_replace(&r->runner, fd);
     else if (peer == ROLE_PROBER)
         prober_replace(&r->prober, fd);
     else if (peer == ROLE_FRONT)
@@ -155,6 +160,14 @@ static enum rc probe(void *ctx, const struct tls_probe *p, struct arena *a, stru
 {
     struct worker_role *r = ctx;
     return prober_do(&r->prober, p, a, ret, err);
+}
+
+static enum rc run_command(void *ctx, const char *const argv[], int64_t timeout_usec,
+                           const atomic_bool *cancel, struct buf *out, struct proc_result *ret,
+                           struct err *err)
+{
+    struct worker_role *r = ctx;
+    return runner_do(&r->runner, argv, timeout_usec, cancel, out, ret, err);
 }
 
 /* One worker per data directory: a predecessor comes to a safe point before its jobs are taken up.
@@ -246,6 +259,8 @@ static enum rc start_engine(struct worker_role *r, struct role_env *env, struct 
         .on_event_ctx = r,
         .probe = probe,
         .probe_ctx = r,
+        .run = run_command,
+        .run_ctx = r,
         .data = c->data,
         .alone = alone,
         .alone_ctx = r,
@@ -270,13 +285,17 @@ int role_worker(struct role_env *env)
                             .front_fd = -1,
                             .name_fd = -1,
                             .place = -1,
+                            .runner = RUNNER_NONE,
                             .prober = PROBER_NONE};
     struct role_control control = {on_peer, on_stop, &r};
     AUTO(arena) struct arena *a = arena_create(0);
     struct store *store = NULL;
     struct err err;
 
-    enum rc rc = a ? RC_OK : NOMEM(&err);
+    enum rc rc = sandbox_enter(roles[ROLE_WORKER].keeps, &err);
+    if (rc != RC_OK)
+        log_err(LOG_WARN, "worker", "confining", &err);
+    rc = a ? RC_OK : NOMEM(&err);
     if (rc == RC_OK)
         rc = registry_check(&err);
     if (rc == RC_OK)

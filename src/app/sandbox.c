@@ -50,7 +50,8 @@ void sandbox_common(unsigned keeps)
     struct rlimit none = {0, 0};
     (void)umask(077);
     bool ok = setrlimit(RLIMIT_CORE, &none) == 0;
-    /* Local reload commands may be sudo: who starts programs keeps the way to privileges. */
+    /* Local reload commands may be sudo: the runner, which starts them, keeps the way to
+     * privileges. */
     if (!(keeps & KEEP_EXEC))
         ok = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ok;
     if (!ok)

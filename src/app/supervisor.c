@@ -197,7 +197,7 @@ static void begin_stop(struct supervisor *s)
     s->stop_by = now_mono() + STOP_SEC * USEC_PER_SEC;
     (void)notify_manager("STOPPING=1\nSTATUS=running steps come to a safe point first");
     log_line(LOG_INFO, "supervisor", "stopping; running steps come to a safe point first");
-    for (int i = ROLE_COUNT - 1; i > ROLE_VAULT; i--)
+    for (int i = ROLE_COUNT - 1; i > ROLE_RUNNER; i--)
         if (s->child[i].control >= 0 &&
             ipc_send(s->child[i].control, IPC_NOW, IPC_STOP, 0, STR(""), -1, NULL) != RC_OK)
             (void)kill(s->child[i].pid, SIGKILL);
@@ -211,18 +211,19 @@ static int alive(const struct supervisor *s, int from)
     return n;
 }
 
-/* The vault goes last: the others may need it for their safe step. True when all are gone. */
+/* Vault and runner go last: the others may need them for their safe step. True when all are gone.
+ */
 static bool stop_step(struct supervisor *s)
 {
-    struct child *vault = &s->child[ROLE_VAULT];
     bool late = now_mono() > s->stop_by;
     for (int i = 0; late && i < ROLE_COUNT; i++)
         if (s->child[i].pid > 0)
             (void)kill(s->child[i].pid, SIGKILL);
-    if (alive(s, ROLE_VAULT + 1) == 0 && vault->control >= 0 &&
-        ipc_send(vault->control, IPC_NOW, IPC_STOP, 0, STR(""), -1, NULL) != RC_OK &&
-        vault->pid > 0)
-        (void)kill(vault->pid, SIGKILL);
+    for (int i = ROLE_VAULT; i <= ROLE_RUNNER && alive(s, ROLE_RUNNER + 1) == 0; i++)
+        if (s->child[i].control >= 0 &&
+            ipc_send(s->child[i].control, IPC_NOW, IPC_STOP, 0, STR(""), -1, NULL) != RC_OK &&
+            s->child[i].pid > 0)
+            (void)kill(s->child[i].pid, SIGKILL);
     return alive(s, ROLE_VAULT) == 0;
 }
 

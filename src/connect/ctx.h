@@ -29,6 +29,7 @@ struct conn_shared {
 };
 
 struct host;
+struct proc_result;
 struct host_settings;
 
 struct ctx {
@@ -55,6 +56,9 @@ struct ctx {
     /* NULL = smtp_send(). */
     enum rc (*smtp)(struct ctx *ctx, const struct smtp_mail *m, const char **ret_reply,
                     struct err *err);
+    /* A command on this machine; NULL = proc_run() in this process. */
+    enum rc (*run)(struct ctx *ctx, const char *const argv[], int64_t timeout_usec, struct buf *out,
+                   struct proc_result *ret, struct err *err);
     enum rc (*probe)(struct ctx *ctx, const struct tls_probe *p, struct tls_seen *ret,
                      struct err *err);
     /* HTTP-01 answers served by our front: from the end of the step on, saved together with it. */

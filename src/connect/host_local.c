@@ -147,7 +147,8 @@ static enum rc local_exec(struct host *h, const char *const argv[], struct buf *
     TRY(ctx_alive(h->ctx, err));
     int64_t left = host_exec_until(h) - clock_mono(h->ctx->clock);
     struct proc_result r;
-    TRY(proc_run(argv, NULL, left, h->ctx->cancel, out, &r, err));
+    TRY(h->ctx->run ? h->ctx->run(h->ctx, argv, left, out, &r, err)
+                    : proc_run(argv, NULL, left, h->ctx->cancel, out, &r, err));
     CHECK(!r.cancelled, err, RC_CANCELLED, BLAME_US,
           MSG("host.cancelled", "{0} was stopped on request", "要求により {0} を中断しました"),
           argv[0]);

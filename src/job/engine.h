@@ -10,6 +10,7 @@
 #include "job/job.h"
 #include "net/dns.h"
 
+struct proc_result;
 struct engine;
 
 /* Where connector types are looked up; any member NULL = the registry of connect.h. Tests put their
@@ -39,6 +40,11 @@ struct engine_options {
     enum rc (*probe)(void *ctx, const struct tls_probe *p, struct arena *a, struct tls_seen *ret,
                      struct err *err);
     void *probe_ctx;
+    /* Commands on this machine; NULL = proc_run() in this process. Any thread, blocks. */
+    enum rc (*run)(void *ctx, const char *const argv[], int64_t timeout_usec,
+                   const atomic_bool *cancel, struct buf *out, struct proc_result *ret,
+                   struct err *err);
+    void *run_ctx;
     const char *data; /* the data directory: backups, master.key; NULL = none */
     /* Is no other copy of this installation at work on this machine? NULL = it is alone. */
     bool (*alone)(void *ctx);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/os/proc.h"
 #include "crypto/digest.h"
 #include "job/job_priv.h"
 
@@ -68,6 +69,15 @@ static enum rc port_probe(struct ctx *ctx, const struct tls_probe *p, struct tls
     if (r->e->o.probe)
         return r->e->o.probe(r->e->o.probe_ctx, p, ctx->arena, ret, err);
     return tls_probe_do(p, ctx->arena, ret, err);
+}
+
+static enum rc port_run(struct ctx *ctx, const char *const argv[], int64_t timeout_usec,
+                        struct buf *out, struct proc_result *ret, struct err *err)
+{
+    struct run *r = ctx->engine;
+    if (r->e->o.run)
+        return r->e->o.run(r->e->o.run_ctx, argv, timeout_usec, ctx->cancel, out, ret, err);
+    return proc_run(argv, NULL, timeout_usec, ctx->cancel, out, ret, err);
 }
 
 static enum rc begin_fenced(struct run *r, struct db **ret, struct err *err)
@@ -348,6 +358,7 @@ enum rc run_ctx(struct run *r, const struct conn *c, struct ctx *ret, struct err
                   .step = arena_printf(r->a, "%s.%s", r->job.kind, r->step->name),
                   .subject = c ? arena_printf(r->a, "%s %s", c->rec.kind, c->rec.name) : ""},
         .http = port_http,
+        .run = port_run,
         .probe = port_probe,
         .answer_put = port_answer_put,
         .answer_remove = port_answer_remove,

@@ -27,6 +27,7 @@ enum ipc_kind {
     IPC_CHANNEL, /* client -> vault: descriptor = one more channel (one per thread) */
     IPC_REPLY,
     IPC_ERROR, /* an error value as JSON (tag 1) */
+    IPC_RUN,   /* worker -> runner: a command; answer IPC_REPLY (app/run_ipc.h) */
     /* client -> vault, see vault/vault.h */
     IPC_VAULT_FIRST = 32,
     IPC_VAULT_LAST = 63

@@ -185,7 +185,7 @@ def at_random_moments(box):
     """Any role, or all, at any time of a renewal; the seed is told."""
     t, r = Trials(box), random.Random(box.seed)
     for k in range(200 if box.long else 5):
-        who = r.choice(["vault", "prober", "worker", "front", "supervisor", "all"])
+        who = r.choice(["vault", "runner", "prober", "worker", "front", "supervisor", "all"])
         at = r.uniform(0, 1.5)
 
         def strike(who=who, at=at):

@@ -260,7 +260,7 @@ def stopped_processes(box):
     """F17: a role that stands still for a while and goes on: one order, one certificate, no burst."""
     f = Fleet(box)
     before = f.ready()
-    for role in ("worker", "vault", "prober", "front"):
+    for role in ("worker", "vault", "runner", "prober", "front"):
         orders = f.orders()
         f.renew()
         time.sleep(0.15)

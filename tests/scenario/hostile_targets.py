@@ -222,7 +222,7 @@ def commands(box):
             b.inro.cli("job", "cancel", str(j["id"]), ok=False)
     # A step that runs ends first: a reload and the reload of its undo, 3 s each, on a busy machine.
     wait_for("no command still runs", lambda: not subprocess.run(
-        ["pgrep", "-f", "sleep 4711", "-P", str(b.inro.roles()["worker"]["pid"])], capture_output=True).stdout.strip(), 30)
+        ["pgrep", "-f", "sleep 4711", "-P", str(b.inro.roles()["runner"]["pid"])], capture_output=True).stdout.strip(), 30)
 
 
 def flooded(b, name, paths):

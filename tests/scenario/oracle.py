@@ -18,7 +18,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "rig"))
 from rig import Failure, pair_matches, wait_for, zombie  # noqa: E402
 
-ROLES = ("vault", "prober", "worker", "front")
+ROLES = ("vault", "runner", "prober", "worker", "front")
 
 
 def run_check(inro, data):

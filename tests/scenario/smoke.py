@@ -12,6 +12,57 @@ def start_and_stop(box):
     wait_for("no role left", lambda: all(not os.path.exists(f"/proc/{p}") or zombie(p) for p in pids), 30)
 
 
+def status_of(text):
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+def roles_are_confined(box):
+    """Every role but the one that starts commands is under a filter; what it starts is free, and gets nothing of ours."""
+    i = box.rig.add(Inro(box.inro, f"{box.folder}/inro"))
+    i.start()
+    got = {}
+    for name, r in i.roles().items():
+        with open(f"/proc/{r['pid']}/status") as f:
+            s = status_of(f.read())
+        got[name] = (s["Seccomp"].strip(), s["NoNewPrivs"].strip())
+    want = {n: ("2", "1") for n in ("vault", "prober", "worker", "front")} | {"runner": ("0", "0")}
+    if got != want:
+        raise Failure(f"filter and privileges: {got}")
+    runner = i.roles()["runner"]["pid"]
+    if any("socket" in os.readlink(f"/proc/{runner}/fd/{fd}") for fd in os.listdir(f"/proc/{runner}/fd") if int(fd) > 40):
+        raise Failure("the runner has more sockets than it needs")
+
+    out = f"{box.folder}/out"
+    os.makedirs(out)
+    script = write(f"{box.folder}/reload", f"#!/bin/sh\ncat /proc/self/status > {out}/status\nls /proc/self/fd > {out}/fds\n"
+                                           f"env > {out}/env\nif [ -e {out}/slow ]; then rm {out}/slow; sleep 60; fi\n", 0o700)
+    i.cli("ca", "add", "own", "--type", "private")
+    i.cli("cert", "request", "a.confined.test", "--ca", "own", "--wait")
+    i.cli("target", "add", "t", "--type", "files", "--via", "local", "--reload-command", script)
+    i.cli("bind", "a.confined.test", "t", "--cert-path", f"{box.folder}/a.crt", "--key-path", f"{box.folder}/a.key")
+    i.cli("deploy", "a.confined.test", "--wait")
+    s = status_of(open(f"{out}/status").read())
+    if (s["Seccomp"].strip(), s["NoNewPrivs"].strip()) != ("0", "0"):
+        raise Failure(f"a command is confined: {s['Seccomp']} {s['NoNewPrivs']}")
+    if set(open(f"{out}/fds").read().split()) - {"0", "1", "2", "3"}:  # 3: the folder that ls reads
+        raise Failure(f"a command has descriptors of ours: {open(f'{out}/fds').read()}")
+    names = {line.split("=", 1)[0] for line in open(f"{out}/env")}
+    if names - {"PATH", "LC_ALL", "PWD", "SHLVL", "_"}:
+        raise Failure(f"a command has our environment: {names}")
+
+    # the runner dies with a command: it is started again, and so is the step
+    write(f"{out}/slow", "")
+    before = open(f"{box.folder}/a.crt").read()
+    i.cli("cert", "renew", "a.confined.test")
+    wait_for("the slow command", lambda: not os.path.exists(f"{out}/slow"), 30, 0.05)
+    i.kill_role("runner")
+    wait_for("the runner is back", lambda: i.roles()["runner"]["ready"] and i.roles()["runner"]["pid"] not in (0, runner), 30, 0.1)
+    wait_for("the deployment", lambda: i.get("cert", "show", "a.confined.test")["targets"]["deployed"] == 1 and not [
+        j for j in i.get("job", "list", "--open")["items"] if j["kind"] == "deploy"], 90, 0.3)
+    if open(f"{box.folder}/a.crt").read() == before:
+        raise Failure("the old certificate is still there")
+
+
 def changes(box):
     """What is not named stays; secrets stay without being asked for; a place that changed is deployed anew."""
     i = box.rig.add(Inro(box.inro, f"{box.folder}/inro"))
@@ -65,4 +116,4 @@ def changes(box):
         raise Failure(f"what cannot change: {code} {said}")
 
 
-TESTS = [start_and_stop, changes]
+TESTS = [start_and_stop, roles_are_confined, changes]

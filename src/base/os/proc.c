@@ -43,8 +43,24 @@ static enum rc spawn(const char *const argv[], const char *const envp[], int out
     return e ? file_fail(err, argv[0], e) : RC_OK;
 }
 
+/* Whoever may want it stopped: a flag, or the other end of a socket; -1 = nobody there. */
+struct asker {
+    const atomic_bool *cancel;
+    int fd;
+};
+
+/* Waits for output, a while at most; true when there may be some. */
+static bool wait_output(int fd, const struct asker *who, int msec, struct proc_result *r)
+{
+    struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = who->fd, .events = POLLRDHUP}};
+    int n = poll(p, 2, msec);
+    if ((who->cancel && atomic_load(who->cancel)) || (n > 0 && p[1].revents != 0))
+        r->cancelled = true;
+    return n > 0 && p[0].revents != 0 && !r->cancelled;
+}
+
 /* Reads until EOF, deadline or cancel; true when the pipe was closed by the other side. */
-static bool drain(int fd, int64_t deadline, const atomic_bool *cancel, struct buf *out,
+static bool drain(int fd, int64_t deadline, const struct asker *who, struct buf *out,
                   struct proc_result *r)
 {
     for (;;) {
@@ -53,13 +69,11 @@ static bool drain(int fd, int64_t deadline, const atomic_bool *cancel, struct bu
             r->timed_out = true;
             return false;
         }
-        if (cancel && atomic_load(cancel)) {
-            r->cancelled = true;
+        bool some =
+            wait_output(fd, who, left > 200 * USEC_PER_MSEC ? 200 : (int)(left / 1000) + 1, r);
+        if (r->cancelled)
             return false;
-        }
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        int n = poll(&p, 1, left > 200 * USEC_PER_MSEC ? 200 : (int)(left / 1000) + 1);
-        if (n <= 0)
+        if (!some)
             continue;
         char chunk[8192];
         ssize_t got = read(fd, chunk, sizeof chunk);
@@ -95,9 +109,9 @@ static int reap(pid_t pid, bool kill_now, int64_t deadline, struct proc_result *
     return WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st);
 }
 
-enum rc proc_run(const char *const argv[], const char *const envp[], int64_t timeout_usec,
-                 const atomic_bool *cancel, struct buf *out, struct proc_result *ret,
-                 struct err *err)
+static enum rc run(const char *const argv[], const char *const envp[], int64_t timeout_usec,
+                   const struct asker *who, struct buf *out, struct proc_result *ret,
+                   struct err *err)
 {
     struct proc_result r = {0};
     int pipefd[2];
@@ -110,10 +124,23 @@ enum rc proc_run(const char *const argv[], const char *const envp[], int64_t tim
     enum rc rc = spawn(argv, envp, pipefd[1], &pid, err);
     close(pipefd[1]);
     TRY(rc);
-    bool closed = drain(rd, deadline, cancel, out, &r);
+    bool closed = drain(rd, deadline, who, out, &r);
     r.status = reap(pid, !closed, deadline, &r);
     *ret = r;
     return RC_OK;
+}
+
+enum rc proc_run(const char *const argv[], const char *const envp[], int64_t timeout_usec,
+                 const atomic_bool *cancel, struct buf *out, struct proc_result *ret,
+                 struct err *err)
+{
+    return run(argv, envp, timeout_usec, &(struct asker){cancel, -1}, out, ret, err);
+}
+
+enum rc proc_run_for(const char *const argv[], int64_t timeout_usec, int asker_fd, struct buf *out,
+                     struct proc_result *ret, struct err *err)
+{
+    return run(argv, NULL, timeout_usec, &(struct asker){NULL, asker_fd}, out, ret, err);
 }
 
 struct splitter {

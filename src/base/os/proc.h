@@ -21,6 +21,11 @@ MUST enum rc proc_run(const char *const argv[], const char *const envp[], int64_
                       const atomic_bool *cancel, struct buf *out, struct proc_result *ret,
                       struct err *err);
 
+/* The same with the minimal environment, for somebody at the other end of a socket: the command is
+ * stopped when that end is closed, or closed for writing. */
+MUST enum rc proc_run_for(const char *const argv[], int64_t timeout_usec, int asker_fd,
+                          struct buf *out, struct proc_result *ret, struct err *err);
+
 /*
  * Splits a command line given by an administrator into argv: words by white space, '...' and
  * "..." quoting, backslash escapes; no expansion of any kind. An unclosed quote is an error.

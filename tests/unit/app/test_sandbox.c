@@ -242,6 +242,11 @@ static void only_the_vault_has_no_network(void **state)
     assert_int_equal(roles[ROLE_VAULT].keeps, HOLDS_SECRETS);
     assert_false(roles[ROLE_PROBER].keeps & (KEEP_EXEC | KEEP_WRITE | HOLDS_SECRETS));
     assert_false(roles[ROLE_FRONT].keeps & (KEEP_EXEC | HOLDS_SECRETS));
+    /* what starts programs has no secrets, no key, and hears the worker only */
+    for (int i = 0; i < ROLE_COUNT; i++)
+        assert_int_equal((roles[i].keeps & KEEP_EXEC) != 0, i == ROLE_RUNNER);
+    assert_false(roles[ROLE_RUNNER].keeps & HOLDS_SECRETS);
+    assert_int_equal(roles[ROLE_RUNNER].peers, 1u << ROLE_WORKER);
     for (int i = 0; i < ROLE_COUNT; i++)
         assert_false(roles[i].peers & 1u << i);
 }

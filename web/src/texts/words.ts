@@ -82,6 +82,7 @@ export const words: Record<string, Pair> = {
   "process.supervisor": ["starts and restarts the others", "各プロセスの起動と再起動"],
   "process.front": ["GUI, API and HTTP-01 answers", "画面・API・HTTP-01 応答"],
   "process.vault": ["keeps keys and secrets, no network", "秘密鍵と秘密情報の保管（通信なし）"],
+  "process.runner": ["starts commands on this machine", "このマシンでのコマンド実行"],
   "process.worker": ["talks to CAs and targets", "認証局・適用先との通信"],
   "process.prober": ["looks at what is served", "提示内容の確認"],
   "events.cert": ["Certificates: issued, failed, expiring", "証明書（発行・失敗・期限）"],
