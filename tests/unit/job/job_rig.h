@@ -136,6 +136,7 @@ static enum rc ca_step_fake(struct ctx *ctx, const void *settings, const struct 
         ret->data = "{\"url\":\"o\",\"n\":2}";
     } else if (o->csr_der.n == 0) {
         ret->verdict = CA_WAIT;
+        ret->until = clock_now(ctx->clock);
         ret->wants_csr = true;
     } else {
         rc = issue_now(ctx, o, ret, err);

@@ -110,10 +110,10 @@ static void test_subject_of_the_organisation(void **state)
 }
 
 /* Killed after its n-th save; true when it ended before that. */
-static bool crash_at(int n, bool late_csr, bool in_store)
+static bool crash_at(int n, bool late_csr, bool in_store, int targets)
 {
     struct rig r;
-    rig_begin(&r, 1);
+    rig_begin(&r, targets);
     world.late_csr = late_csr;
     world.in_store = in_store;
     rig_issue(&r, "request");
@@ -130,17 +130,17 @@ static bool crash_at(int n, bool late_csr, bool in_store)
     engine_destroy(e);
     assert_int_equal(world.orders, 1);
     assert_int_equal(world.unsaved, 0);
-    check_deployed(&r, 1);
+    check_deployed(&r, targets);
     rig_end(&r);
     return !died;
 }
 
 /* For every n until it needs no more: no second order, no CSR whose key is not saved, and all is
  * deployed in the end. */
-static void every_crash_point(bool late_csr, bool in_store, int least)
+static void every_crash_point(bool late_csr, bool in_store, int targets, int least)
 {
     for (int n = 1; n <= 30; n++)
-        if (crash_at(n, late_csr, in_store)) {
+        if (crash_at(n, late_csr, in_store, targets)) {
             assert_true(n > least);
             return;
         }
@@ -150,14 +150,15 @@ static void every_crash_point(bool late_csr, bool in_store, int least)
 static void test_every_crash_point(void **state)
 {
     (void)state;
-    every_crash_point(false, false, 8);
+    every_crash_point(false, false, 1, 8);
 }
 
 static void test_every_crash_point_late_csr(void **state)
 {
     (void)state;
-    every_crash_point(true, false, 7);
-    every_crash_point(true, true, 6);
+    every_crash_point(true, false, 0, 4);
+    every_crash_point(true, true, 1, 6);
+    every_crash_point(true, true, 0, 3);
 }
 
 /* The CA refuses before there is a key: the order is kept, with the reason, and is gone on with. */
