@@ -49,6 +49,10 @@ struct member_walk {
 struct member_walk members_of(const struct component *c);
 bool member_next(struct member_walk *w, struct member *ret);
 
+/* members.c: what the member means; NULL when nobody wrote it down. */
+const struct l10n *member_about(const struct component *c, struct str name);
+const char *member_row(size_t i); /* "name" or "Component.name"; NULL past the last */
+
 enum way_shape { WAY_ONE, WAY_PAGE, WAY_CURSOR, WAY_LIST, WAY_FILE, WAY_STREAM };
 struct way {
     int status[2]; /* the second 0 when there is one */

@@ -173,9 +173,12 @@ static void typed(struct json_writer *w, const struct member *m, bool nullable)
     }
 }
 
-static void member_schema(struct json_writer *w, const struct member *m)
+static void member_schema(struct json_writer *w, const struct component *c, const struct member *m)
 {
+    const struct l10n *about = member_about(c, m->name);
     jw_object(w);
+    if (about)
+        described(w, about);
     if (m->list) {
         type_or_null(w, "array", m->nullable);
         open_key(w, "items");
@@ -201,7 +204,7 @@ static void component(struct json_writer *w, const struct component *c)
         AUTO(buf) struct buf name = BUF(128);
         buf_addstr(&name, m.name);
         jw_key(w, buf_cstr(&name));
-        member_schema(w, &m);
+        member_schema(w, c, &m);
     }
     jw_end_object(w);
     jw_key(w, "required");

@@ -254,12 +254,58 @@ static void seldom_asked(void **state)
     api_rig_end(&r);
 }
 
+static bool has_member(const char *owner, struct str name)
+{
+    const struct component *c;
+    for (size_t i = 0; (c = component_at(i)) != NULL; i++) {
+        struct member_walk walk = members_of(c);
+        struct member m;
+        bool ours = !owner || strcmp(owner, c->name) == 0;
+        while (ours && c->members && member_next(&walk, &m))
+            if (str_eq(m.name, name))
+                return true;
+    }
+    return false;
+}
+
+/* Each member is described in both languages, and nothing is described that is not there. */
+static void every_member_is_described(void **state)
+{
+    const struct component *c;
+    const char *row;
+    (void)state;
+    for (size_t i = 0; (c = component_at(i)) != NULL; i++) {
+        struct member_walk walk = members_of(c);
+        struct member m;
+        while (c->members && member_next(&walk, &m)) {
+            const struct l10n *about = member_about(c, m.name);
+            if (!about || !about->en[0] || !about->ja[0])
+                fail_msg("%s.%.*s: say in src/api/members.c what it is", c->name, (int)m.name.n,
+                         m.name.p);
+        }
+    }
+    for (size_t i = 0; (row = member_row(i)) != NULL; i++) {
+        struct str name = str_from(row), first = STR_NONE;
+        char owner[64] = "";
+        if (strchr(row, '.') && str_split(&name, '.', &first))
+            snprintf(owner, sizeof owner, "%.*s", (int)first.n, first.p);
+        if (!has_member(owner[0] ? owner : NULL, name))
+            fail_msg("src/api/members.c describes %s, which is nowhere", row);
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(row, member_row(k));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_route_is_in_it), cmocka_unit_test(references),
-        cmocka_unit_test(parameters),           cmocka_unit_test(columns),
-        cmocka_unit_test(conformity),           cmocka_unit_test(undeclared),
+        cmocka_unit_test(every_member_is_described),
+        cmocka_unit_test(every_route_is_in_it),
+        cmocka_unit_test(references),
+        cmocka_unit_test(parameters),
+        cmocka_unit_test(columns),
+        cmocka_unit_test(conformity),
+        cmocka_unit_test(undeclared),
         cmocka_unit_test(seldom_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
