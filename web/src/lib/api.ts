@@ -1,6 +1,6 @@
 // The API's shapes and the one function that calls it.
 import { t } from "./i18n";
-import type { components } from "./openapi";
+import type { components, paths } from "./openapi";
 
 /** What the daemon says it answers: made from its OpenAPI document by the build. */
 export type Schemas = components["schemas"];
@@ -102,6 +102,18 @@ function parse(text: string): unknown {
 let onProve: () => Promise<boolean> = () => Promise.resolve(false);
 export const setProver = (fn: () => Promise<boolean>): void => void (onProve = fn);
 
+/** "/certs/{id}" with anything in its place, and perhaps a query. */
+type Filled<P extends string> = P extends `${infer A}{${string}}${infer B}` ? `${A}${string}${Filled<B>}` : P;
+type Paths<M extends "get" | "post" | "patch" | "put" | "delete"> = { [P in keyof paths & string]: paths[P] extends { [K in M]: object } ? Filled<P> | `${Filled<P>}?${string}` : never }[keyof paths & string];
+/** Addresses of the API that take the method: any other does not compile. */
+export type Readable = Paths<"get">;
+export type Postable = Paths<"post">;
+
+export async function call<T>(method: "GET", path: Readable): Promise<T>;
+export async function call<T>(method: "POST", path: Postable, body?: unknown): Promise<T>;
+export async function call<T>(method: "PATCH", path: Paths<"patch">, body?: unknown): Promise<T>;
+export async function call<T>(method: "PUT", path: Paths<"put">, body?: unknown): Promise<T>;
+export async function call<T>(method: "DELETE", path: Paths<"delete">, body?: unknown): Promise<T>;
 export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   for (let proven = false; ; proven = true) {
     const answer = await ask(method, path, body, headersOf(method, body));
@@ -112,7 +124,7 @@ export async function call<T>(method: string, path: string, body?: unknown): Pro
   }
 }
 
-export const get = <T>(path: string): Promise<T> => call<T>("GET", path);
+export const get = <T>(path: Readable): Promise<T> => call<T>("GET", path);
 
 /** A file from the API: bytes and type. */
 export async function download(path: string, name: string, method = "GET", body?: unknown): Promise<void> {
@@ -147,9 +159,9 @@ export async function follow(id: number, each: (j: Job) => void, stop: () => boo
   }
 }
 
-export function query(params: Record<string, string | number | boolean | null | undefined>): string {
+export function query(params: Record<string, string | number | boolean | null | undefined>): "" | `?${string}` {
   const q = new URLSearchParams();
   for (const [k, v] of Object.entries(params)) if (v !== null && v !== undefined && v !== "" && v !== false) q.set(k, v === true ? "1" : String(v));
   const s = q.toString();
-  return s ? "?" + s : "";
+  return s ? `?${s}` : "";
 }

@@ -1,6 +1,6 @@
 // Reading from the API in components: once, again when something changed, and never out of order.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { get } from "./api";
+import { get, type Readable } from "./api";
 import { onLive } from "./live";
 
 export interface Loaded<T> {
@@ -10,7 +10,7 @@ export interface Loaded<T> {
 }
 
 /** Reads `path` (null: nothing), and again when one of the live events in `on` comes. */
-export function useGet<T>(path: string | null, on: string[] = []): Loaded<T> {
+export function useGet<T>(path: Readable | null, on: string[] = []): Loaded<T> {
   const [value, setValue] = useState<T | null>(null);
   const [error, setError] = useState<unknown>(null);
   const asked = useRef(0);

@@ -141,7 +141,7 @@ export async function allAudit(limit = 100000): Promise<Audit[]> {
   const rows: Audit[] = [];
   let before: number | string | null = 0;
   do {
-    const page: Page<Audit> = await get<Page<Audit>>("/audit" + query({ limit: 500 }) + `&before=${before}`);
+    const page: Page<Audit> = await get<Page<Audit>>(`/audit${query({ limit: 500, before })}`);
     rows.push(...page.items);
     before = page.next;
   } while (before !== null && rows.length < limit);

@@ -18,6 +18,8 @@ import { EditCert } from "./editcert";
 import { challengeText } from "./policy";
 import { PlanView } from "./plan";
 
+/** What is begun with a POST below the certificate. */
+type CertWork = "request" | "renew" | "deploy" | "undo" | "revoke";
 type Tab = "overview" | "versions" | "orders" | "history" | "audit";
 
 export function CertScreen({ id }: { id: string }): JSX.Element {
@@ -42,7 +44,7 @@ export function CertScreen({ id }: { id: string }): JSX.Element {
   }, [c.value?.job]);
   if (!c.value) return c.error ? <Fault error={c.error} retry={() => void c.reload()} /> : <Loading />;
   const cert = c.value;
-  const start = async (path: string, body: unknown = {}): Promise<void> => {
+  const start = async (path: CertWork, body: unknown = {}): Promise<void> => {
     setError(null);
     setPlans(null);
     try {
@@ -140,7 +142,7 @@ function Situation({ c }: { c: CertDetail }): JSX.Element {
 
 type Open = "" | "edit" | "bind" | "revoke" | "export" | "csr";
 
-function CertActions({ c, start, open }: { c: CertDetail; start: (p: string, b?: unknown) => Promise<void>; open: (o: Open) => void }): JSX.Element {
+function CertActions({ c, start, open }: { c: CertDetail; start: (p: CertWork, b?: unknown) => Promise<void>; open: (o: Open) => void }): JSX.Element {
   const bound = c.bindings.length > 0 && c.not_after !== null;
   const deployed = c.deployments.some((d) => d.state === "done");
   if (!canOperate()) return <button onClick={() => open("export")}>{t("export")}</button>;
@@ -230,7 +232,7 @@ interface OverviewProps {
   c: CertDetail;
   onBind: () => void;
   changed: () => void;
-  start: (p: string, b?: unknown) => Promise<void>;
+  start: (p: CertWork, b?: unknown) => Promise<void>;
 }
 
 function Overview({ c, onBind, changed, start }: OverviewProps): JSX.Element {
@@ -447,7 +449,7 @@ function Refused({ v, revoke }: { v: CertDetail["versions"][number]; revoke?: ()
   );
 }
 
-function Versions({ c, start }: { c: CertDetail; start: (p: string, b?: unknown) => Promise<void> }): JSX.Element {
+function Versions({ c, start }: { c: CertDetail; start: (p: CertWork, b?: unknown) => Promise<void> }): JSX.Element {
   return (
     <Panel title={t("versions")} id="versions">
       {c.versions.length === 0 ? (
@@ -567,7 +569,7 @@ export function Audits({ subject }: { subject: string }): JSX.Element {
   );
 }
 
-function Revoke({ c, close, start }: { c: CertDetail; close: () => void; start: (p: string, b?: unknown) => Promise<void> }): JSX.Element {
+function Revoke({ c, close, start }: { c: CertDetail; close: () => void; start: (p: CertWork, b?: unknown) => Promise<void> }): JSX.Element {
   const [reason, setReason] = useState("superseded");
   const live = c.versions.filter(revocable);
   const current = c.versions.find((v) => v.state === "current");

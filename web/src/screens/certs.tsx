@@ -337,7 +337,7 @@ async function exportCsv(params: Record<string, string | null>): Promise<void> {
   const rows: string[][] = [[t("cert_name"), t("names"), t("state"), t("not_before"), t("expires"), t("next_renewal"), t("ca"), t("issuer"), t("serial"), t("fingerprint"), t("key"), t("targets"), t("tags")]];
   let after: string | number | null = null;
   do {
-    const page: Page<Cert> = await get<Page<Cert>>("/certs" + query({ ...params, limit: 500, after }));
+    const page: Page<Cert> = await get<Page<Cert>>(`/certs${query({ ...params, limit: 500, after })}`);
     for (const c of page.items)
       rows.push([
         c.name,

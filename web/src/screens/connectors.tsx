@@ -18,7 +18,7 @@ import { usePages, type Column } from "../ui/table";
 import { BindDialog } from "./binding";
 
 export interface KindWords {
-  path: string;
+  path: "/cas" | "/targets" | "/notifiers" | "/backup-stores";
   base: string;
   title: Key;
   lead: Key;
@@ -252,7 +252,7 @@ function CheckPanel({ kind, c }: { kind: string; c: Connector }): JSX.Element {
     setError(null);
     setWhat(which);
     try {
-      setId((await call<{ job: Job }>("POST", `${w.path}/${c.id}/${which}`)).job.id);
+      setId((await call<{ job: Job }>("POST", which === "test" ? `/notifiers/${c.id}/test` : `${w.path}/${c.id}/check`)).job.id);
     } catch (x) {
       setError(x);
     }

@@ -1,6 +1,6 @@
 // ダッシュボード: first what needs a person today; then what will happen by itself, and whether it works.
 import type { ComponentChildren, JSX } from "preact";
-import { call, type Cert, type Endpoint, type Job, type Page, type Summary } from "../lib/api";
+import { call, type Cert, type Endpoint, type Job, type Page, type Summary, type Postable } from "../lib/api";
 import { date, number, pair, relative, stateText, t, word, type Key } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { canOperate, isAdmin } from "../lib/role";
@@ -200,7 +200,7 @@ function whyOf(c: Cert): string {
 }
 
 function Help({ c, j, done }: { c: Cert; j?: Job; done: () => void }): JSX.Element | null {
-  const run = async (path: string): Promise<void> => {
+  const run = async (path: Postable): Promise<void> => {
     try {
       await call("POST", path, {});
       toast(t("started"));

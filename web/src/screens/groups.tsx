@@ -166,7 +166,7 @@ function Preview({ g }: { g: Group }): JSX.Element {
       const all: Notice[] = [];
       let after: number | string | null = null;
       do {
-        const page: Page<Notice> = await get<Page<Notice>>("/notices" + query({ limit: 500, after }));
+        const page: Page<Notice> = await get<Page<Notice>>(`/notices${query({ limit: 500, after })}`);
         all.push(...page.items);
         after = page.next;
         if (page.items.some((n) => new Date(n.created).getTime() < since)) break;

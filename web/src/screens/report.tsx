@@ -25,7 +25,7 @@ async function allCerts(sort: string, extra: Record<string, string> = {}): Promi
   const rows: Cert[] = [];
   let after: string | number | null = null;
   do {
-    const page: Page<Cert> = await get<Page<Cert>>("/certs" + query({ sort, limit: 500, after, ...extra }));
+    const page: Page<Cert> = await get<Page<Cert>>(`/certs${query({ sort, limit: 500, after, ...extra })}`);
     rows.push(...page.items);
     after = page.next;
   } while (after !== null && rows.length < MOST);

@@ -131,15 +131,15 @@ function SyslogPanel(): JSX.Element | null {
   if (!s.value) return absent(s.error) ? null : s.error ? <Fault error={s.error} /> : <Loading />;
   const v = s.value;
   const sec = security ?? v.settings?.security ?? "tls";
-  const run = (method: string, body?: unknown): void => {
+  const run = (work: Promise<unknown>): void => {
     setError(null);
-    call(method, "/settings/syslog", body).then(() => {
+    work.then(() => {
       toast(t("saved"));
       void s.reload();
     }, setError);
   };
   return (
-    <Panel title={t("syslog")} id="syslog" side={v.on && <button onClick={() => run("DELETE")}>{t("syslog_off")}</button>}>
+    <Panel title={t("syslog")} id="syslog" side={v.on && <button onClick={() => run(call("DELETE", "/settings/syslog"))}>{t("syslog_off")}</button>}>
       <p class="lead">{t("syslog_text")}</p>
       {v.on && (
         <p>
@@ -150,7 +150,7 @@ function SyslogPanel(): JSX.Element | null {
         class="form-row"
         onSubmit={(e) => {
           e.preventDefault();
-          run("PUT", { host: (host ?? v.settings?.host ?? "").trim(), port: Number(port ?? v.settings?.port ?? 6514), security: sec });
+          run(call("PUT", "/settings/syslog", { host: (host ?? v.settings?.host ?? "").trim(), port: Number(port ?? v.settings?.port ?? 6514), security: sec }));
         }}
       >
         <Field label={t("syslog_host")} value={host ?? v.settings?.host ?? ""} onValue={setHost} required />

@@ -2,7 +2,7 @@
 // share links, fees and the ledger. Shown to administrators of an installation that has a desk.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { call, download, type Page, type Schemas } from "../lib/api";
+import { call, download, type Page, type Schemas, type Postable } from "../lib/api";
 import { date, monthYear, number, t, word } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { A, go, type Place } from "../lib/router";
@@ -295,7 +295,7 @@ function Orders(): JSX.Element {
   const customers = useCustomers();
   const [adding, setAdding] = useState(false);
   const [error, setError] = useState<unknown>(null);
-  const act = (path: string, body: unknown): void => {
+  const act = (path: Postable, body: unknown): void => {
     setError(null);
     call("POST", path, body).then(() => {
       toast(t("saved"));

@@ -212,7 +212,7 @@ function Secret({ f, v, set, fault }: { f: F; v: unknown; set: (v: unknown) => v
   );
 }
 
-const kindPath: Record<string, string> = { ca: "/cas", target: "/targets", notifier: "/notifiers", cert: "/certs" };
+const kindPath: Record<string, "/cas" | "/targets" | "/notifiers" | "/certs"> = { ca: "/cas", target: "/targets", notifier: "/notifiers", cert: "/certs" };
 
 function Ref({ f, v, set, fault }: { f: F; v: unknown; set: (v: unknown) => void; fault: string | null }): JSX.Element {
   const [names, setNames] = useState<string[]>([]);

@@ -81,9 +81,9 @@ export function Palette({ commands, close }: { commands: Command[]; close: () =>
 async function search(q: string): Promise<Command[]> {
   const none = { items: [] };
   const [certs, targets, ends] = await Promise.all([
-    get<Page<Cert>>("/certs" + query({ q, limit: 8 })).catch(() => none as unknown as Page<Cert>),
+    get<Page<Cert>>(`/certs${query({ q, limit: 8 })}`).catch(() => none as unknown as Page<Cert>),
     get<Page<Connector>>("/targets?limit=500").catch(() => none as unknown as Page<Connector>),
-    get<Page<Endpoint>>("/endpoints" + query({ q, limit: 5 })).catch(() => none as unknown as Page<Endpoint>),
+    get<Page<Endpoint>>(`/endpoints${query({ q, limit: 5 })}`).catch(() => none as unknown as Page<Endpoint>),
   ]);
   const low = q.toLowerCase();
   return [

@@ -2,7 +2,7 @@
 // first, a way on that loses neither theirs nor what was typed here.
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError, get } from "../lib/api";
+import { ApiError, get, type Readable } from "../lib/api";
 import { t } from "../lib/i18n";
 import { Fault, toast } from "./basic";
 
@@ -18,7 +18,7 @@ const isStale = (x: unknown): boolean => x instanceof ApiError && x.body.id === 
 
 interface Save<T> {
   /** What is changed: its address in the API and the revision that is shown; none for something new. */
-  of?: { path: string; revision: number } | false;
+  of?: { path: Readable; revision: number } | false;
   send: (revision: number | undefined) => Promise<T>;
   done: (got: T) => void;
 }

@@ -2,7 +2,7 @@
 // so that a million rows cost what fifty do. Keyboard: j/k or arrows, Enter opens, x selects.
 import type { ComponentChildren, JSX } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { get, query, type Page } from "../lib/api";
+import { get, query, type Page, type Readable } from "../lib/api";
 import { t } from "../lib/i18n";
 import { useLive } from "../lib/hooks";
 import { go } from "../lib/router";
@@ -25,7 +25,7 @@ type Params = Record<string, string | number | boolean | null | undefined>;
 const PAGE = 60;
 
 /** Pages of a list by keyset; `cursor` is the name of the parameter that continues it. */
-export function usePages<T extends { id: number }>(path: string | null, params: Params, on: string[], cursor = "after", size = PAGE) {
+export function usePages<T extends { id: number }>(path: Readable | null, params: Params, on: string[], cursor = "after", size = PAGE) {
   const [rows, setRows] = useState<T[] | null>(null);
   const [next, setNext] = useState<number | string | null>(null);
   const [error, setError] = useState<unknown>(null);
@@ -36,7 +36,7 @@ export function usePages<T extends { id: number }>(path: string | null, params: 
   now.current = { rows, next };
 
   const read = useCallback(
-    async (from: number | string | null, limit: number): Promise<Page<T>> => get<Page<T>>(path + query({ ...params, limit, ...(from !== null ? { [cursor]: from } : {}) })),
+    async (from: number | string | null, limit: number): Promise<Page<T>> => get<Page<T>>((path + query({ ...params, limit, ...(from !== null ? { [cursor]: from } : {}) })) as Readable),
     [key],
   );
   const reload = useCallback(async () => {
