@@ -1,14 +1,23 @@
 """The Debian package: installed, upgraded, removed, purged by the real dpkg in a root of its own; unit, manual, completion."""
+import fcntl
 import glob
 import hashlib
 import json
 import os
+import pty
 import re
 import shutil
+import signal
+import ssl
 import subprocess
+import tempfile
+import termios
+import time
+import urllib.request
 
+from faults import own_mounts
 from ops import PASS, check, secret
-from rig import Failure, Inro
+from rig import Failure, Inro, free_port, wait_for
 from run import Skip
 
 
@@ -19,14 +28,14 @@ def sh(*argv, ok=True, **kw):
     return r
 
 
-def build(box, version):
+def build(box, version, kind="deb"):
     tree = os.path.dirname(box.inro)
     if not os.path.exists(f"{tree}/CPackConfig.cmake"):
         raise Skip("the binary is not in a build folder")
     out = f"{box.folder}/pkg-{version}"
-    sh("cpack", "--config", f"{tree}/CPackConfig.cmake", "-G", "DEB", "-B", out, "-D", f"CPACK_PACKAGE_VERSION={version}",
-       cwd=tree)
-    return glob.glob(f"{out}/*.deb")[0]
+    sh("cpack", "--config", f"{tree}/CPackConfig.cmake", "-G", {"deb": "DEB", "tar.gz": "TGZ"}[kind], "-B", out, "-D",
+       f"CPACK_PACKAGE_VERSION={version}", cwd=tree)
+    return glob.glob(f"{out}/*.{kind}")[0]
 
 
 class Root:
@@ -135,11 +144,137 @@ def package_is_complete(box):
     for path in ("usr/bin/inro", "etc/inro/inro.conf", "usr/lib/systemd/system/inro.service", "usr/lib/sysusers.d/inro.conf",
                  "usr/lib/tmpfiles.d/inro.conf", "usr/share/man/man1/inro.1", "usr/share/man/ja/man1/inro.1",
                  "usr/share/bash-completion/completions/inro", "usr/share/zsh/vendor-completions/_inro",
-                 "usr/share/doc/inro/copyright"):
+                 "usr/share/doc/inro/copyright", "usr/share/doc/inro/operations.md", "usr/share/doc/inro/container/Containerfile",
+                 "usr/share/doc/inro/container/container-start"):
         check(f"{path} is in the package", f"./{path}" in listing)
     check("owned by root", all(" root/root " in line for line in listing.splitlines()), listing)
     check("no setuid", not re.search(r"^-..s", listing, re.M))
     check("depends on what it is linked to", "libssl3" in sh("dpkg-deb", "-f", deb, "Depends").stdout)
+
+
+def listed(text):
+    """Files of a listing, links by their own names."""
+    names = (line.split(" -> ")[0].split()[-1] for line in text.splitlines())
+    return {n.removeprefix("./") for n in names if not n.endswith("/")}
+
+
+def tarball_is_complete_and_runs_for_anybody(box):
+    """What the package has, unpacked anywhere and run by a user with no rights at all."""
+    tar = build(box, "0.1.0", "tar.gz")
+    top = os.path.basename(tar).removesuffix(".tar.gz")
+    inside = {n.removeprefix(f"{top}/") for n in listed(sh("tar", "-tvzf", tar).stdout)}
+    package = listed(sh("dpkg-deb", "-c", build(box, "0.1.0")).stdout)
+    check("the same files as the package", inside == package, inside ^ package)
+    where = tempfile.mkdtemp(prefix="inro-tar-", dir="/tmp")
+    box.rig.callback(shutil.rmtree, where, True)
+    sh("tar", "-xzf", tar, "--strip-components=1", "-C", where)
+    as_nobody = []
+    if os.getuid() == 0:
+        os.chown(where, 65534, 65534)
+        as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"]
+    env = {"PATH": "/usr/bin:/bin", "HOME": where, "LC_ALL": "C.UTF-8"}
+    inro, data, port = f"{where}/usr/bin/inro", f"{where}/data", free_port()
+
+    def run(*argv):
+        return sh(*as_nobody, inro, *argv, "--data", data, env=env, timeout=120).stdout
+
+    check("initialised", json.loads(run("init", "--json"))["login"])
+    log = open(f"{box.folder}/log.txt", "wb")
+    served = subprocess.Popen([*as_nobody, inro, "serve", "--data", data, "--listen", f"127.0.0.1:{port}", "--http01",
+                               f"127.0.0.1:{free_port()}"], env=env, stdout=log, stderr=log)
+    box.rig.callback(served.kill)
+    own = ssl._create_unverified_context()
+
+    def healthy():
+        try:
+            return urllib.request.urlopen(f"https://127.0.0.1:{port}/api/v1/health", timeout=10, context=own).status == 200
+        except OSError:
+            return served.poll() is not None
+    wait_for("an answer", healthy, 60, 0.1)
+    run("ca", "add", "own", "--type", "private")
+    run("cert", "request", "t.example.test", "--ca", "own", "--wait")
+    check("issued", "t.example.test" in run("cert", "list"))
+    check("the GUI is in it", b"<!doctype html" in urllib.request.urlopen(
+        f"https://127.0.0.1:{port}/", timeout=30, context=own).read().lower())
+    served.send_signal(signal.SIGTERM)
+    check("ends in order", served.wait(60) == 0, open(f"{box.folder}/log.txt").read()[-500:])
+
+
+class Machine:
+    """This machine under a layer of its own: what is installed, answered and removed there is gone afterwards."""
+
+    def __init__(self, box):
+        own_mounts()
+        layer, self.root = f"{box.folder}/layer", f"{box.folder}/machine"
+        os.makedirs(layer)
+        os.makedirs(self.root)
+        sh("mount", "-t", "tmpfs", "none", layer)
+        box.rig.callback(subprocess.run, ["umount", "-R", "-l", layer], check=False)
+        for d in ("up", "work"):
+            os.mkdir(f"{layer}/{d}")
+        if sh("mount", "-t", "overlay", "-o", f"lowerdir=/,upperdir={layer}/up,workdir={layer}/work", "none", self.root,
+              ok=False).returncode != 0:
+            raise Skip("an overlay of / cannot be mounted here")
+        box.rig.callback(subprocess.run, ["umount", "-R", "-l", self.root], check=False)
+        sh("mount", "--rbind", "/dev", f"{self.root}/dev")
+        sh("mount", "-t", "proc", "proc", f"{self.root}/proc")
+        if not os.path.exists("/usr/share/debconf/confmodule"):
+            raise Skip("debconf is not installed")
+        sh("chroot", self.root, "sh", "-c", "getent passwd inro >/dev/null && dpkg -P inro; rm -rf /var/lib/inro", ok=False)
+
+    def run(self, *argv, **env):
+        return sh("chroot", self.root, *argv, stdin=subprocess.DEVNULL,
+                  env=dict(os.environ, LC_ALL="C.UTF-8", DEBIAN_FRONTEND="noninteractive", **env))
+
+    def at_terminal(self, argv, answers):
+        """A person at a terminal who types an answer for each question; what was on the screen."""
+        master, slave = pty.openpty()
+        p = subprocess.Popen(["chroot", self.root, *argv], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+                             env=dict(os.environ, LC_ALL="C.UTF-8", DEBIAN_FRONTEND="readline", TERM="linux"))
+        os.close(slave)
+        screen, until = b"", time.monotonic() + 120
+        os.set_blocking(master, False)
+        while time.monotonic() < until:
+            try:
+                got = os.read(master, 65536)
+            except BlockingIOError:
+                got = None
+                time.sleep(0.05)
+            except OSError:  # the terminal's other side is closed
+                break
+            screen += got or b""
+            if answers and re.search(answers[0][0], screen):
+                os.write(master, answers.pop(0)[1])
+        os.close(master)
+        check("dpkg ended well", p.wait(30) == 0, screen[-800:])
+        return screen.decode(errors="replace")
+
+
+def purge_asks_and_keeps_keys_unless_told(box):
+    """F40: real dpkg and debconf. Nobody to ask: kept. A person: asked, and the answer counts."""
+    m = Machine(box)
+    shutil.copy(build(box, "0.1.0"), f"{m.root}/var/tmp/inro.deb")
+    key = f"{m.root}/var/lib/inro/master.key"
+
+    def install():
+        m.run("dpkg", "--no-triggers", "-i", "/var/tmp/inro.deb")
+
+    install()
+    m.run("runuser", "-u", "inro", "--", "inro", "init")
+    held = open(key).read()
+    out = m.run("dpkg", "--no-triggers", "-P", "inro")
+    check("nobody to ask: the keys are kept, and that is said", open(key).read() == held and "is kept" in out.stderr, out.stderr)
+    check("the configuration is gone", not os.path.exists(f"{m.root}/etc/inro"))
+    question = rb"private keys and backups in it\?[^\r\n]*"
+    for answer in (b"no\n", b"yes\n"):
+        install()
+        screen = m.at_terminal(["dpkg", "--no-triggers", "-P", "inro"], [(question, answer)])
+        check("a person is asked", "/var/lib/inro" in screen and "Without a backup elsewhere" in " ".join(screen.split()), screen)
+        if answer == b"yes\n":
+            check("yes: removed", not os.path.exists(f"{m.root}/var/lib/inro"))
+        else:
+            check(f"{answer}: kept", open(key).read() == held)
 
 
 def unit_is_tight_and_lets_inro_work(box):
@@ -211,5 +346,6 @@ def completion_and_manual_come_from_the_table(box):
     check("no other shell", code == 3 or code == 2, code)
 
 
-TESTS = [install_upgrade_remove_purge, package_is_complete, unit_is_tight_and_lets_inro_work,
+TESTS = [install_upgrade_remove_purge, package_is_complete, tarball_is_complete_and_runs_for_anybody,
+         purge_asks_and_keeps_keys_unless_told, unit_is_tight_and_lets_inro_work,
          completion_and_manual_come_from_the_table]
