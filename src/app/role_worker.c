@@ -307,6 +307,7 @@ int role_worker(struct role_env *env)
         if (!r.vault)
             return 0; /* stopped before it began */
         r.installation = installation_of(store, a);
+        (void)alone(&r); /* the name is taken now: an idle original is no less the original */
         rc = start_engine(&r, env, a, store, &err);
     }
     if (rc == RC_OK)

@@ -5,10 +5,12 @@ Starts the fleet, fills it with what a company has (issued, deployed, failed, dr
 certificates; some with hostile names), then walk.mjs drives Chromium. Screenshots go to DIR/shots.
 """
 import argparse
+import contextlib
 import http.server
 import json
 import os
 import shutil
+import socketserver
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(HERE, "..", "rig")]
 from rig import Challtestsrv, Failure, Inro, MailSink, Nginx, Pebble, Rig, free_port, self_signed, wait_for, write  # noqa: E402
+from scripted_ca import ScriptedCa, problem  # noqa: E402
 
 # What a stranger may put into a certificate: it must stay text wherever it is shown.
 EVIL = "<img src=x onerror=window.__hit=1>"
@@ -88,6 +91,21 @@ subjectAltName = DNS:{n}.example.jp
     openssl("pkcs8", "-topk8", "-nocrypt", "-in", "pair.key", "-outform", "DER", "-out", "pair.der")
     os.replace(f"{folder}/pair.der", f"{folder}/pair.key")
     return folder
+
+
+def greeter():
+    """A mail server that greets with markup and refuses with more; its port."""
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            with contextlib.suppress(OSError):
+                self.wfile.write(f"220 {EVIL}\r\n".encode())
+                while self.rfile.readline():
+                    self.wfile.write(f"554 5.7.1 {EVIL}{EVIL2}\r\n".encode())
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
 
 
 class Fleet:
@@ -161,18 +179,44 @@ class Fleet:
         i.cli("cert", "request", "nobody.example.jp", "--ca", "Let's Pebble", "--challenge", "http-01-webroot", "--directory",
               f"{self.out}/nowhere", ok=False)
 
+    def strange(self):
+        """Strangers whose words are markup: a CA, a mail server, a tool."""
+        ca = self.rig.add(ScriptedCa(f"{self.out}/strange", self.inro.http01))
+        case = ca.case("evil", on={"account": lambda case, call: problem(403, "unauthorized", EVIL + EVIL2)})
+        return {"directory": f"{case.base}/directory", "roots": open(ca.cert).read(), "greeter": greeter(),
+                "command": write(f"{self.out}/strange/tool", f"#!/bin/sh\necho '{EVIL}'\nexit 1\n", 0o755)}
+
+    def newest(self):
+        folder = f"{self.out}/backups"
+        return max((f"{folder}/{f}" for f in os.listdir(folder) if f.endswith(".backup")), key=os.path.getmtime)
+
+    def bring_back(self, data, *more):
+        subprocess.run([self.inro.binary, "restore", self.newest(), "--data", data, "--passphrase-file",
+                        write(f"{self.out}/passphrase", FILE_PASSWORD + "\n", 0o600), *more], check=True, capture_output=True)
+
+    def beside(self):
+        """A restored copy starts while the original runs."""
+        self.copy = self.rig.add(Inro(self.binary, f"{self.out}/copy", init=False))
+        self.bring_back(self.copy.data, "--confirm")
+        self.copy.start()
+        return {"url": f"https://{self.copy.listen}"}
+
+    def supersede(self):
+        """The place of backups gets the mark of a younger generation."""
+        installation = self.inro.get("system")["installation"]
+        write(f"{self.out}/backups/inro-{installation}.generation", "7\n")
+        name = next(s["name"] for s in self.inro.get("backup-store", "list")["items"] if s["settings"]["folder"].endswith("/backups"))
+        self.inro.cli("backup-store", "run", name)
+
     def restore(self):
         """The newest backup of the folder comes back over what is there."""
-        folder = f"{self.out}/backups"
-        newest = max((f for f in os.listdir(folder) if f.endswith(".backup")), key=lambda f: os.path.getmtime(f"{folder}/{f}"))
         self.inro.stop()
-        subprocess.run([self.inro.binary, "restore", f"{folder}/{newest}", "--data", self.inro.data, "--passphrase-file",
-                        write(f"{self.out}/passphrase", FILE_PASSWORD + "\n", 0o600)], check=True, capture_output=True)
+        self.bring_back(self.inro.data)
         self.inro.start()
 
     def config(self):
         return {"url": f"https://{self.inro.listen}", "login": self.inro.login, "password": self.inro.password,
-                "out": self.out, "shots": f"{self.out}/shots", "evil": EVIL,
+                "strange": self.strange(), "out": self.out, "shots": f"{self.out}/shots", "evil": EVIL,
                 "files": files(f"{self.out}/files"), "filePassword": FILE_PASSWORD,
                 "ports": {n: part.port for n, part in self.web.items()}, "pem": f"{self.out}/evil/evil.crt", "web": ROOT + "/web"}
 
@@ -209,6 +253,7 @@ def control(fleet):
     """What the browser's tests ask of the world: stop and start the daemon, end all sessions."""
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
+            said = {}
             try:
                 if self.path == "/stop":
                     fleet.inro.stop()
@@ -220,11 +265,18 @@ def control(fleet):
                         db.execute("DELETE FROM app_session")
                 elif self.path == "/restore":
                     fleet.restore()
-                self.send_response(204)
+                elif self.path == "/supersede":
+                    fleet.supersede()
+                elif self.path == "/beside":
+                    said = fleet.beside()
+                elif self.path == "/apart":
+                    fleet.copy.stop()
+                self.send_response(200)
             except Exception as e:  # told to the test, which fails with it
                 self.send_response(500)
                 print(f"control {self.path}: {e}", file=sys.stderr)
             self.end_headers()
+            self.wfile.write(json.dumps(said).encode())
 
         def log_message(self, *args):
             pass

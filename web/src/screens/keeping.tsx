@@ -70,7 +70,7 @@ const holds: Record<string, TextKey> = { restored: "hold_restored", beside: "hol
 
 /** Another copy that starts is told by no event: it is asked for now and then. */
 function useHold(): Loaded<Schemas["System"]> {
-  const s = useGet<Schemas["System"]>("/system", ["system", "notice"]);
+  const s = useGet<Schemas["System"]>("/system", ["system", "notice", "backup"]);
   const minute = useMinute();
   useEffect(() => void s.reload(), [minute]);
   return s;

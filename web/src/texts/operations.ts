@@ -63,7 +63,7 @@ export const operations = {
   cas_none: ["No CA account yet", "認証局はまだ登録されていません"],
   cas_none_text: ["Add an ACME CA such as Let's Encrypt, or Inro's own private CA for servers inside.", "Let's Encrypt などの ACME 認証局、または社内向けの内蔵認証局を追加してください。"],
   ca_state: ["Account at the CA", "認証局のアカウント"],
-  ca_not_ready: ["Made with the first application or connection test.", "最初の申請または接続テストのときに作成されます。"],
+  ca_not_ready: ["Made with the first application.", "最初の申請のときに作成されます。"],
   ca_account: ["Account", "アカウント"],
   ca_status: ["Status", "状態"],
   ca_terms: ["Terms of service", "利用規約"],

@@ -59,6 +59,9 @@ export function Palette({ commands, close }: { commands: Command[]; close: () =>
           if (e.key === "ArrowDown" || e.key === "ArrowUp") {
             e.preventDefault();
             setAt((i) => Math.max(0, Math.min(all.length - 1, i + (e.key === "ArrowDown" ? 1 : -1))));
+          } else if (e.key === "Escape") {
+            e.preventDefault(); // a search field would only empty itself
+            close();
           } else if (e.key === "Enter" && !e.isComposing) {
             e.preventDefault();
             run(all[at]);
