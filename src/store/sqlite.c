@@ -136,10 +136,24 @@ static enum rc sq_disk(struct conn *c, bool full, struct err *err)
                 path, sqlite3_errmsg(c->db));
 }
 
-/* A quota that is used up is a full disk to us; SQLite takes it for a broken one. */
-static bool out_of_room(int errnum)
+/* Why the log could not be written; SQLite itself remembers the errno of the database's own file.
+ */
+static int wal_errno(struct conn *c)
 {
-    return errnum == ENOSPC || errnum == EDQUOT;
+    sqlite3_file *wal = NULL;
+    int e = 0;
+    if (sqlite3_file_control(c->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK &&
+        wal && wal->pMethods)
+        (void)wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &e);
+    return e;
+}
+
+/* A quota that is used up is a full disk to us; SQLite takes it for a broken one. */
+static bool out_of_room(struct conn *c)
+{
+    int e = sqlite3_system_errno(c->db);
+    return e == ENOSPC || e == EDQUOT ||
+           (sqlite3_extended_errcode(c->db) == SQLITE_IOERR_WRITE && wal_errno(c) == EDQUOT);
 }
 
 static enum rc sq_fail(struct conn *c, struct err *err)
@@ -177,7 +191,7 @@ static enum rc sq_fail(struct conn *c, struct err *err)
     case SQLITE_IOERR:
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
-        return sq_disk(c, out_of_room(sqlite3_system_errno(c->db)), err);
+        return sq_disk(c, out_of_room(c), err);
     default:
         return FAIL(err, RC_INTERNAL, BLAME_US,
                     MSG("store.sql", "the database {0} refused a statement: {1}; report this",

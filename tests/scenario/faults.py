@@ -137,6 +137,28 @@ def failing_disk(box):
     judge(f)
 
 
+def quota_and_read_only_while_running(box):
+    """F12: a used-up quota is a full disk, a file system that turns read-only is said; looking goes on, and
+    so do changes, without a restart, when it is over."""
+    k = KillPoint(f"{box.folder}/kill")
+    f = Fleet(box, env=k.env(), pebble=False, targets=0)
+    f.start()
+    f.configure("private")
+    for error, status, code, text in ((errno.EDQUOT, 507, "full", "full"), (errno.EROFS, 500, "internal", "cannot be written")):
+        k.arm("front", 1, WRITE, FAIL_ON, error, "inro.db-wal")
+        new = {"name": f"x{error}", "type": "private", "settings": {"common_name": "X"}}
+        got = f.api("POST", "/cas", new)
+        want(k.c.fired, "the fault was not met")
+        want(got[0] == status and got[1]["error"]["code"] == code, f"{errno.errorcode[error]}: {got}")
+        out = f.inro.cli("ca", "add", "y", "--type", "private", "--common-name", "X", ok=False)
+        want(out[0] == 1 and text in out[2], f"{errno.errorcode[error]}: {out}")
+        want("ca" in [c["name"] for c in f.inro.get("ca", "list")["items"]], "looking does not go on")
+        k.disarm()
+        got = f.api("POST", "/cas", new)
+        want(got[0] in (200, 201), f"after {errno.errorcode[error]}: {got}")
+        judge(f)
+
+
 def no_grant_no_key(box):
     """Promise 5: when the grant log cannot be written, no key leaves the vault."""
     k = KillPoint(f"{box.folder}/kill")
@@ -484,7 +506,7 @@ def never_more_than_allowed(box):
     judge(f)
 
 
-TESTS = [full_disk, full_disk_with_reserve, full_disk_right_after_the_ca_issued, failing_disk, no_grant_no_key,
-         store_locked_by_another, damaged_store, second_daemon_is_refused, few_descriptors, stopped_processes, a_role_that_reads_nothing,
+TESTS = [full_disk, full_disk_with_reserve, full_disk_right_after_the_ca_issued, failing_disk,
+         quota_and_read_only_while_running, no_grant_no_key, store_locked_by_another, damaged_store, second_daemon_is_refused, few_descriptors, stopped_processes, a_role_that_reads_nothing,
          clock_forward, clock_back, target_down_for_days, failure_policies, reload_that_lies, reload_that_fails,
          never_more_than_allowed]
