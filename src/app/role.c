@@ -14,7 +14,7 @@
 #include "codec/json.h"
 #include "crypto/digest.h"
 
-enum { KEEP_FREED = 1 << 20 };
+enum { KEEP_FREED = 512 << 10 };
 
 const struct role roles[ROLE_COUNT] = {
     [ROLE_VAULT] = {"vault", role_vault, HOLDS_SECRETS, 1u << ROLE_WORKER | 1u << ROLE_FRONT},

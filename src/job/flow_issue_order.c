@@ -373,6 +373,10 @@ enum rc issue_dialogue(struct run *r, struct issue *is, struct step_out *out, st
     out->arg = is;
     out->save_on_failure = true;
     out->soon = false;
+    if (!is->order.data) { /* a new order has proofs of its own */
+        is->proof_count = 0;
+        is->proofs_ready = false;
+    }
     TRY(fill_order(r, is, &o, err));
     if (!o.data && r->job.lease_no > 1) /* not the first time that somebody is at it */
         TRY(fill_others(r, is, &o, err));

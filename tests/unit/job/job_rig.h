@@ -45,6 +45,8 @@ static struct world {
     bool late_csr;                       /* the CA goes without a CSR as long as it can */
     int64_t wanted_end;                  /* of validity, as the last order asked */
     bool in_store;                       /* proofs are nothing but rows */
+    int refusals;                        /* how often the proofs are not believed */
+    bool order_dies;                     /* with that */
     int unsaved;                         /* CSRs whose key was not on the disk */
     atomic_bool hold;                    /* apply waits while it is set */
     atomic_int held;                     /* how many wait there */
@@ -130,6 +132,10 @@ static enum rc ca_step_fake(struct ctx *ctx, const void *settings, const struct 
         ret->verdict = CA_PROOF;
         ret->proofs = &proof;
         ret->proof_count = 1;
+    } else if (world.refusals > 0) {
+        world.refusals--;
+        ret->data = world.order_dies ? "" : NULL;
+        rc = FAIL(err, RC_DENIED, BLAME_INPUT, MSG("test.proof", "not there", "ありません"));
     } else if (json_i64_or(o->data, "n", 0) == 1) {
         ret->verdict = CA_WAIT;
         ret->until = clock_now(ctx->clock) + 20000;

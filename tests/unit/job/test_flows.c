@@ -196,6 +196,42 @@ static void test_refused_before_the_key(void **state)
     rig_end(&r);
 }
 
+/* Proofs that were not believed are taken away, and shown again before the CA is asked to look. */
+static void proof_again(bool order_dies, bool in_store)
+{
+    struct rig r;
+    struct db *db = NULL;
+    rig_begin(&r, 0);
+    world.late_csr = true;
+    world.in_store = in_store;
+    world.order_dies = order_dies;
+    world.refusals = 1;
+    int64_t job = rig_issue(&r, "request");
+    struct engine *e = rig_engine(&r, 0, false);
+    assert_true(rig_quiet(&r, 15));
+    assert_int_equal(rig_job(&r, job).state, JOB_BLOCKED);
+    assert_int_equal(world.presented, 1);
+    assert_int_equal(world.cleaned, 1);
+    OK(store_begin(r.store, &db, err));
+    OK(db_job_retry_now(db, job, clock_now(clock_real()), err));
+    OK(db_commit(&db, err));
+    engine_wake(e);
+    assert_true(rig_quiet(&r, 15));
+    engine_destroy(e);
+    assert_int_equal(rig_job(&r, job).state, JOB_DONE);
+    assert_int_equal(world.presented, 2);
+    assert_int_equal(world.cleaned, 2);
+    assert_int_equal(world.orders, order_dies ? 2 : 1);
+    rig_end(&r);
+}
+
+static void test_proofs_are_shown_again(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        proof_again(i & 1, i & 2);
+}
+
 static struct deployment last_deployment(struct rig *r, struct deploy_item_list *items)
 {
     struct db *db = NULL;
@@ -439,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_every_crash_point),
         cmocka_unit_test(test_every_crash_point_late_csr),
         cmocka_unit_test(test_refused_before_the_key),
+        cmocka_unit_test(test_proofs_are_shown_again),
     };
     crypto_init();
     json_init();
