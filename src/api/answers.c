@@ -23,7 +23,7 @@ static const struct component components[] = {
     /* ---- certificates ---- */
     {"Cert",
      "id:int name:str names:[str] tags:[str] ca:str? group:str? group_id:int? organisation:str? "
-     "organisation_id:int? key:str health:" HEALTHS
+     "organisation_id:int? key:str outside_csr:bool health:" HEALTHS
      " not_before:time? not_after:time? issuer:str? serial:str? sha256:str? renew_at:time? "
      "targets:CertTargets job:int? created:time updated:time revision:int",
      {"A certificate as the lists show it", "証明書（一覧の項目）"}},

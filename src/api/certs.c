@@ -190,6 +190,20 @@ static enum rc proofs_of_before(struct request *r, const struct cert *was, const
     return job ? job_request_tidy_after(r->db, job, was->challenge, r->now, err) : RC_OK;
 }
 
+/* What has no key here cannot be put anywhere from here. */
+static enum rc nothing_bound(struct request *r, const struct cert *c, struct err *err)
+{
+    struct binding_list l;
+    TRY(db_binding_list(r->db, c->id, 0, r->a, &l, err));
+    CHECK(l.n == 0, err, RC_CONFLICT, BLAME_INPUT,
+          MSG("api.csr_bound",
+              "{0} is bound to {1} targets, which need its key; a CSR from outside has none here",
+              "{0} は {1} 件の適用先に設定されており、秘密鍵が必要です。外部の CSR "
+              "では鍵がありません"),
+          c->name, NUM(l.n));
+    return RC_OK;
+}
+
 static enum rc run_update(struct request *r, struct err *err)
 {
     const struct cert_in *in = r->in;
@@ -205,18 +219,21 @@ static enum rc run_update(struct request *r, struct err *err)
           MSG("api.cert_no_ca", "this certificate was imported and has no CA; name one",
               "この証明書は取り込んだもので認証局がありません。認証局を指定してください"));
     /* the same checks as at creation, over what it will be */
-    struct cert_in all = {.tags = in->tags,
-                          .names =
-                              in->names.n > 0 ? in->names : (struct str_list){c.names.v, c.names.n},
-                          .name = in->name ? in->name : c.name,
-                          .ca = ca_name,
-                          .key = in->key ? in->key : c.key_alg,
-                          .group = in->group,
-                          .organisation = in->organisation};
+    struct cert_in all = {
+        .tags = in->tags,
+        .csr = in->csr,
+        .names = in->names.n > 0 || in->csr ? in->names : (struct str_list){c.names.v, c.names.n},
+        .name = in->name ? in->name : c.name,
+        .ca = ca_name,
+        .key = in->key ? in->key : c.key_alg,
+        .group = in->group,
+        .organisation = in->organisation};
     struct cert n = c;
     TRY(cert_from_input(r, &all, &n, err));
     if (!json_get(r->body, "policy") && c.policy)
         n.policy = c.policy;
+    if (n.csr && !c.csr)
+        TRY(nothing_bound(r, &c, err));
     TRY(proofs_of_before(r, &c, &n, err));
     n.updated = r->now;
     TRY(db_cert_update(r->db, &n, err));
@@ -392,6 +409,9 @@ static const struct field update_fields[] = {
     FIELD_STR(struct cert_in, name, .max = 128, .label = {"Name in Inro", "管理名"}),
     FIELD_STR(struct cert_in, ca, .max = 128, .label = {"CA account", "認証局設定"}),
     FIELD_STR(struct cert_in, key, .max = 16, .label = {"Key", "鍵"}),
+    FIELD_TEXT(struct cert_in, csr, .max = 65536,
+               .label = {"CSR whose key was made elsewhere (PEM); null: made here again",
+                         "外部で作成した CSR（PEM）。null で Inro 内の作成に戻す"}),
     FIELD_STR(struct cert_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
     FIELD_STR(struct cert_in, organisation, .max = 128,
               .label = {"Organisation in the subject", "サブジェクトの組織"}),

@@ -2,9 +2,11 @@
 #include <string.h>
 
 #include "api/priv.h"
+#include "base/base64.h"
 #include "codec/name.h"
+#include "crypto/csr.h"
 
-enum { NAMES_MAX = 100, BATCH_MAX = 100 };
+enum { NAMES_MAX = 100, BATCH_MAX = 100, CSR_MAX = 65536 };
 
 const struct field policy_fields[] = {
     FIELD_SECS(struct policy_in, validity, .min = 1, .max = (int64_t)10 * 366 * 86400,
@@ -43,8 +45,11 @@ static const struct field_choice keys[] = {
         FIELD_END
 
 const struct field cert_fields[] = {
-    FIELD_LIST(struct cert_in, names, .flags = FIELD_REQUIRED, .min = 1, .max = NAMES_MAX,
-               .label = {"Names", "ドメイン名"}),
+    FIELD_LIST(struct cert_in, names, .min = 1, .max = NAMES_MAX,
+               .label = {"Names (without: those of the CSR)", "ドメイン名（省略すると CSR の値）"}),
+    FIELD_TEXT(struct cert_in, csr, .max = CSR_MAX,
+               .label = {"CSR whose key was made elsewhere (PEM)",
+                         "外部で作成した CSR（PEM、鍵は預けない）"}),
     FIELD_STR(struct cert_in, name, .max = 128, .label = {"Name in Inro", "管理名"}),
     FIELDS_OF_EACH};
 
@@ -146,12 +151,96 @@ static enum rc read_organisation(struct request *r, const char *ref, struct cert
     return RC_OK;
 }
 
+/* The names of a certificate whose CSR is brought are the CSR's. */
+static enum rc fit_csr(const struct csr_info *i, struct names *names, struct err *err)
+{
+    bool same = names->n == i->name_count;
+    for (size_t k = 0; k < i->name_count; k++)
+        same = same && holds(names->v, names->n, i->names[k]);
+    if (same)
+        return RC_OK;
+    return refuse(err, "names",
+                  FAIL(err, RC_INPUT, BLAME_INPUT,
+                       MSG("api.csr_names",
+                           "the CSR is for {0} names ({1} ...), not for these; leave the names "
+                           "out, or make a new CSR",
+                           "CSR のドメイン名は {0} 件（{1} など）で、指定と一致しません。"
+                           "ドメイン名を省略するか、CSR を作り直してください"),
+                       NUM(i->name_count), i->name_count > 0 ? i->names[0] : "-"));
+}
+
+/* What no CA should be asked in somebody else's name. */
+static enum rc check_csr(const struct csr_info *i, struct err *err)
+{
+    CHECK(!i->wants_ca, err, RC_INPUT, BLAME_INPUT,
+          MSG("api.csr_ca", "the CSR asks for a CA's certificate (CA:TRUE)",
+              "CSR が認証局の証明書（CA:TRUE）を要求しています"));
+    CHECK(!i->has_challenge_password, err, RC_INPUT, BLAME_INPUT,
+          MSG("api.csr_password",
+              "the CSR carries a challengePassword, which everybody who sees it can read; make it "
+              "without one",
+              "CSR に challengePassword が含まれており、第三者に読まれます。除いて作り直して"
+              "ください"));
+    CHECK(!i->has_other_extensions, err, RC_INPUT, BLAME_INPUT,
+          MSG("api.csr_extensions",
+              "the CSR asks for more than names and uses of the key; make it without other "
+              "extensions",
+              "CSR にドメイン名と鍵用途以外の拡張が含まれています。除いて作り直してください"));
+    CHECK(i->name_count > 0, err, RC_INPUT, BLAME_INPUT,
+          MSG("api.csr_no_names", "the CSR has no domain names (subjectAltName)",
+              "CSR にドメイン名（subjectAltName）がありません"));
+    return RC_OK;
+}
+
+/* "csr": absent keeps what is there, null or "" has the key made here again. */
+static enum rc read_csr(struct request *r, const struct cert_in *in, struct cert *c,
+                        struct csr_info *ret, struct err *err)
+{
+    AUTO(buf) struct buf der = BUF(CSR_MAX), b64 = BUF(2 * CSR_MAX);
+    if (!in->csr) {
+        c->csr = json_get(r->body, "csr") ? NULL : c->csr;
+        if (!c->csr)
+            return RC_OK;
+        CHECK(base64_decode(str_from(c->csr), &der), err, RC_CORRUPT, BLAME_US,
+              MSG("api.csr_damaged", "the stored CSR is damaged", "保存された CSR が壊れています"));
+        AUTO(buf) struct buf again = BUF(CSR_MAX);
+        return csr_parse(buf_str(&der), r->a, ret, &again, err);
+    }
+    enum rc rc = csr_parse(str_from(in->csr), r->a, ret, &der, err);
+    if (rc == RC_OK)
+        rc = check_csr(ret, err);
+    if (rc != RC_OK)
+        return refuse(err, "csr", rc);
+    base64_add(&b64, der.p, der.len);
+    TRY(buf_ok(&b64, err));
+    c->csr = arena_strdup(r->a, buf_cstr(&b64));
+    return c->csr ? RC_OK : NOMEM(err);
+}
+
+static enum rc read_identity(struct request *r, const struct cert_in *in, struct cert *c,
+                             struct needs *needs, struct err *err)
+{
+    struct csr_info csr = {0};
+    TRY(read_csr(r, in, c, &csr, err));
+    struct str_list names = in->names;
+    if (names.n == 0 && c->csr)
+        names = (struct str_list){csr.names, csr.name_count};
+    if (names.n == 0)
+        return refuse(err, "names",
+                      FAIL(err, RC_INPUT, BLAME_INPUT,
+                           MSG("codec.field_missing", "{0} is required", "{1} を入力してください"),
+                           "Names", "ドメイン名"));
+    TRY(read_names(r, &names, &c->names, needs, err));
+    c->key_alg = c->csr ? csr.key_name : in->key;
+    return c->csr ? fit_csr(&csr, &c->names, err) : RC_OK;
+}
+
 enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert *c,
                         struct err *err)
 {
     struct connector ca;
     struct needs needs = {false, false};
-    TRY(read_names(r, &in->names, &c->names, &needs, err));
+    TRY(read_identity(r, in, c, &needs, err));
     enum rc rc = find_connector(r, "ca", in->ca, &ca, err);
     if (rc == RC_NOT_FOUND) {
         err->rc = RC_INPUT;
@@ -172,7 +261,6 @@ enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert
     if (json_get(r->body, "tags"))
         TRY(tags_from_input(r, &in->tags, &c->tags, err));
     c->ca_id = ca.id;
-    c->key_alg = in->key;
     c->name = in->name ? in->name : c->names.v[0];
     return name_check(c->name, err);
 }

@@ -48,6 +48,11 @@ static enum rc run_create(struct request *r, struct err *err)
     struct connector target;
     struct binding b = {.state = "new", .created = r->now, .updated = r->now, .revision = 1};
     TRY(find_cert(r, in->cert, &c, err));
+    CHECK(!c.csr, err, RC_CONFLICT, BLAME_INPUT,
+          MSG("api.bind_no_key",
+              "the key of {0} was made outside, where its CSR comes from; Inro cannot deploy it",
+              "{0} の秘密鍵は CSR と共に外部で作成されており、Inro からは適用できません"),
+          c.name);
     TRY(find_connector(r, "target", in->target, &target, err));
     TRY(place_text(r, &target, &b.place, err));
     b.cert_id = c.id;

@@ -266,7 +266,7 @@ MUST enum rc view_challenge(struct request *r, const char *stored, struct err *e
 struct cert_in {
     struct str_list names, tags;
     struct str_list lines; /* of several: "a.example, b.example" each */
-    const char *name, *ca, *key, *group, *organisation;
+    const char *name, *ca, *key, *group, *organisation, *csr;
     bool request;
     int64_t revision;
 };

@@ -333,6 +333,7 @@ static void view_head(struct request *r, const struct cert *c, const struct cert
     view_group_of(r, c->group_id);
     view_org_of(r, c->organisation_id);
     jw_kstr(w, "key", c->key_alg);
+    jw_kbool(w, "outside_csr", c->csr != NULL);
     jw_kstr(w, "health", cert_health_name(f->health));
     jw_ktime(w, "not_before", f->current.not_before);
     jw_ktime(w, "not_after", f->current.not_after);

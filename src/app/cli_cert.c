@@ -80,13 +80,27 @@ static enum rc put_common(struct cli *c, struct json_writer *w, struct err *err)
 }
 
 /* path: where an application goes, or the look before it. */
+enum rc cli_put_csr(struct cli *c, struct json_writer *w, struct err *err)
+{
+    const char *file = cli_opt(c, "csr");
+    struct str text;
+    if (!file)
+        return RC_OK;
+    TRY(cli_file(c, file, false, &text, err));
+    jw_key(w, "csr");
+    jw_strn(w, text);
+    return RC_OK;
+}
+
 static enum rc request_one(struct cli *c, const char *path, struct str names, struct json **ret,
                            struct err *err)
 {
     AUTO(buf) struct buf b = BUF((size_t)1 << 20);
     struct json_writer w = JSON_WRITER(&b);
     jw_object(&w);
-    cli_put_names(&w, names);
+    if (names.n > 0)
+        cli_put_names(&w, names);
+    TRY(cli_put_csr(c, &w, err));
     if (cli_opt(c, "name") && !cli_opt(c, "batch"))
         jw_kstr(&w, "name", cli_opt(c, "name"));
     TRY(put_common(c, &w, err));
@@ -323,14 +337,22 @@ static int cli_preflight(struct cli *c, struct err *err)
     return bad ? EXIT_REMOTE : 0;
 }
 
+/* Without any, the CSR names them. */
+static struct str first_names(const struct cli *c)
+{
+    return c->arg_count > 0 ? str_from(c->args[0]) : STR_NONE;
+}
+
 int cli_cert_request(struct cli *c, struct err *err)
 {
     const char *batch = cli_opt(c, "batch");
     AUTO(json) struct json *j = NULL;
-    if (!cli_opt(c, "ca") || (!batch && c->arg_count == 0)) {
+    if (!cli_opt(c, "ca") || (!batch && !cli_opt(c, "csr") && c->arg_count == 0)) {
         if (FAIL(err, RC_INPUT, BLAME_INPUT,
-                 MSG("cli.request", "name the domain names (or --batch FILE) and --ca CA",
-                     "ドメイン名（または --batch FILE）と --ca CA を指定してください")) != RC_OK)
+                 MSG("cli.request",
+                     "name the domain names (or --csr FILE, or --batch FILE) and --ca CA",
+                     "ドメイン名（または --csr FILE、--batch FILE）と --ca CA "
+                     "を指定してください")) != RC_OK)
             return -1;
     }
     if (cli_opt(c, "check") && batch &&
@@ -342,7 +364,7 @@ int cli_cert_request(struct cli *c, struct err *err)
         return cli_preflight(c, err);
     if (batch)
         return request_batch(c, batch, err);
-    CLI_TRY(request_one(c, "/certs", str_from(c->args[0]), &j, err));
+    CLI_TRY(request_one(c, "/certs", first_names(c), &j, err));
     return finish(c, j, err);
 }
 

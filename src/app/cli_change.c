@@ -210,6 +210,12 @@ static int cert_change(struct cli *c, struct err *err)
     put_common(c, now, &w);
     if (names)
         cli_put_names(&w, str_from(names));
+    if (cli_opt(c, "no-csr")) {
+        jw_key(&w, "csr");
+        jw_null(&w);
+    } else {
+        CLI_TRY(cli_put_csr(c, &w, err));
+    }
     if (cli_opt(c, "ca"))
         jw_kstr(&w, "ca", cli_opt(c, "ca"));
     if (cli_opt(c, "key"))
@@ -257,6 +263,8 @@ static const struct cli_command commands[] = {
              {"renew-before",
               "TIME",
               {"renew this long before the end, - by itself", "更新時期（- で自動）"}},
+             {"csr", "FILE", {"CSR whose key was made elsewhere", "外部で作成した CSR"}},
+             {"no-csr", NULL, {"make key and CSR here again", "鍵と CSR を Inro で作成"}},
              {"auto-renew", "yes|no", {"renew by itself", "自動更新"}},
              {"on-failure", "HOW", {"stop, continue or undo_all", "適用先が失敗したとき"}},
              {"allow-loss", "yes|no", {"may drop what the old one had", "減る項目を許可"}},

@@ -108,6 +108,7 @@ MUST enum rc cli_conn_head(const struct cli *c, const char *type, const struct c
                            struct err *err);
 
 /* cli_cert.c */
+MUST enum rc cli_put_csr(struct cli *c, struct json_writer *w, struct err *err); /* --csr */
 void cli_put_names(struct json_writer *w, struct str text); /* "names": of a,b,c */
 MUST enum rc cli_target_ops(const char *type, const struct target_ops **ret, struct err *err);
 void cli_put_number(struct json_writer *w, const char *key, const char *text); /* NULL: nothing */

@@ -11,6 +11,7 @@
 
 #include "base/base64.h"
 #include "codec/name.h"
+#include "crypto/csr.h"
 #include "crypto/digest.h"
 #include "job/licence.h"
 
@@ -304,16 +305,34 @@ static enum rc make_key(struct run *r, struct issue *is, struct err *err)
     return v->spki_sha256 && v->csr ? RC_OK : NOMEM(err);
 }
 
+/* The key was made elsewhere and is never seen here. */
+static enum rc take_csr(struct run *r, struct issue *is, struct err *err)
+{
+    struct cert_version *v = &is->version;
+    AUTO(buf) struct buf der = BUF(1024 * 1024), again = BUF(1024 * 1024);
+    struct csr_info i;
+    CHECK(base64_decode(str_from(is->cert.csr), &der), err, RC_CORRUPT, BLAME_US,
+          MSG("job.bad_csr", "the stored CSR of version {0} is damaged",
+              "バージョン {0} の保存された CSR が壊れています"),
+          NUM(v->id));
+    TRY(csr_parse(buf_str(&der), r->a, &i, &again, err));
+    v->key_alg = i.key_name;
+    v->csr = is->cert.csr;
+    v->spki_sha256 = hex_of(r->a, i.spki_sha256, sizeof i.spki_sha256);
+    is->version_changed = true;
+    return v->spki_sha256 ? RC_OK : NOMEM(err);
+}
+
 static enum rc key_step(struct run *r, struct step_out *out, struct err *err)
 {
     struct issue *is = NULL;
     TRY(issue_load(r, &is, err));
-    TRY(make_key(r, is, err));
+    TRY(is->cert.csr ? take_csr(r, is, err) : make_key(r, is, err));
     out->next = "order";
     out->save = save_version;
     out->arg = is;
     out->soon = true; /* the CA learns of the order next, and of the key only after that is saved */
-    out->audit_done = "issue.key";
+    out->audit_done = is->cert.csr ? "issue.csr" : "issue.key";
     return is->ca.head->caps & CA_CAP_LATE_CSR ? issue_dialogue(r, is, out, err) : RC_OK;
 }
 

@@ -37,6 +37,7 @@ struct cert {
     int64_t created, updated, revision;
     int64_t organisation_id; /* whose subject its CSRs carry; 0 = none */
     struct names tags;       /* lower case, sorted */
+    const char *csr;         /* brought from outside, base64; NULL: key and CSR are made here */
 };
 
 enum version_state {

@@ -15,7 +15,7 @@ static const struct col cert_cols[] = {CI(cert, id),       CT(cert, name),
                                        CI(cert, renew_at), CI(cert, group_id),
                                        CI(cert, created),  CI(cert, updated),
                                        CI(cert, revision), CR(cert, organisation_id),
-                                       CN(cert, tags)};
+                                       CN(cert, tags),     CT(cert, csr)};
 const struct map cert_map = {sizeof(struct cert), cert_cols, COUNT_OF(cert_cols), "certificate",
                              "証明書"};
 
@@ -111,7 +111,7 @@ enum rc db_cert_update(struct db *db, const struct cert *c, struct err *err)
     TRY(db_change(db, STMT_CERT_UPDATE,
                   ARGS(I(c->id), I(c->revision), T(c->name), T(buf_cstr(&names)), REF(c->ca_id),
                        T(c->key_alg), T(c->challenge), T(c->policy), I(c->renew_at), I(c->group_id),
-                       I(c->updated), REF(c->organisation_id), T(buf_cstr(&tags))),
+                       I(c->updated), REF(c->organisation_id), T(buf_cstr(&tags)), T(c->csr)),
                   STMT_CERT_GET, &cert_map, err));
     TRY(db_do(db, STMT_CERT_NAME_CLEAR, ARGS(I(c->id)), NULL, err));
     TRY(names_add(db, c->id, &c->names, err));

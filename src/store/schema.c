@@ -227,6 +227,9 @@ static const char v10[] = "CREATE INDEX audit_subject ON audit (subject, id);"
 /* Endpoints say whether somebody changed them, as everything else does. */
 static const char v11[] = "ALTER TABLE endpoint ADD COLUMN revision BIGINT NOT NULL DEFAULT 1;";
 
+/* A CSR whose key was made elsewhere. */
+static const char v12[] = "ALTER TABLE cert ADD COLUMN csr TEXT;";
+
 const struct migration store_migrations[] = {
     {1, v1, NULL},
     {2, v2, NULL},
@@ -239,6 +242,7 @@ const struct migration store_migrations[] = {
     {9, v9, NULL},
     {10, v10, NULL},
     {11, v11, NULL},
+    {12, v12, NULL},
 #ifdef INRO_EXTRA_MIGRATION /* tests of upgrades build a program of the future */
     {
         1000,

@@ -294,4 +294,73 @@ def chains(box):
     b.end()
 
 
-TESTS = [keys_and_text, odd_encodings, names_and_times, chains]
+def make_csr(folder, name, config, *more, key="ec"):
+    """openssl's CSR: (path of the CSR, of its key)."""
+    path, out = write(f"{folder}/{name}.cnf", config), f"{folder}/{name}"
+    algorithm = {"ec": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "weak": ["-newkey", "rsa:1024"]}[key]
+    subprocess.run(["openssl", "req", "-new", "-nodes", *algorithm, "-keyout", f"{out}.key", "-out", f"{out}.csr", "-config",
+                    path, *more], check=True, capture_output=True)
+    return f"{out}.csr", f"{out}.key"
+
+
+HEAD = "[req]\nprompt=no\ndistinguished_name=dn\nreq_extensions=x\n{more}[dn]\nO=Elsewhere\n[x]\n"
+SANS = "subjectAltName=DNS:a.csr.test,DNS:b.csr.test\n"
+
+
+def csr_from_outside(box):
+    """14: a CSR is held against the rules of a typed application; what is issued is for its key, which is nowhere here."""
+    b = Bench(box)
+    i, told = b.inro, []
+    i.cli("ca", "add", "own", "--type", "private")
+    good, key = make_csr(b.folder, "good", HEAD.format(more="") + SANS)
+    plain = lambda name, text, more="", **kw: make_csr(b.folder, name, HEAD.format(more=more) + text, **kw)[0]  # noqa: E731
+    with open(good) as f:
+        text = f.read()
+    broken = write(f"{b.folder}/broken.csr", text[:200] + ("A" if text[200] != "A" else "B") + text[201:])
+    rows = [(plain("ca", SANS + "basicConstraints=CA:TRUE\n"), (), "CA:TRUE", "CA:TRUE"),
+            (plain("pw", SANS + "[at]\nchallengePassword=hunter22\n", more="attributes=at\n"), (), "challengePassword",
+             "challengePassword"),
+            (plain("more", SANS + "1.2.3.4=ASN1:UTF8String:odd\n"), (), "other extensions", "以外の拡張"),
+            (plain("none", "keyUsage=digitalSignature\n"), (), "no domain names", "ドメイン名"),
+            (plain("weak", SANS, key="weak"), (), "1024", "1024"), (broken, (), "CSR", "CSR"),
+            (key, (), "CSR", "CSR"), (good, ("a.csr.test",), "for 2 names", "2 件"),
+            (good, ("a.csr.test,b.csr.test,c.csr.test",), "for 2 names", "2 件"),
+            (plain("bad", "subjectAltName=DNS:a..csr.test\n"), (), "a..csr.test", "a..csr.test")]
+    before = b.stored()
+    for path, names, en, ja in rows:
+        for lang, words in (("en", en), ("ja", ja)):
+            code, _, said = i.cli("cert", "request", *names, "--ca", "own", "--csr", path, ok=False, lang=lang)
+            if code != 3 or words not in said or "hunter22" in said or b.stored() != before:
+                told.append(f"{path} {names}: exit {code}: {said}")
+    if told:
+        raise Failure("\n".join(told))
+    i.cli("cert", "request", "--ca", "own", "--csr", good, "--wait")
+    seen = i.get("cert", "show", "a.csr.test")
+    if not seen["outside_csr"] or seen["versions"][0]["has_key"] or seen["names"] != ["a.csr.test", "b.csr.test"]:
+        raise Failure(f"issued: {seen}")
+    public = [subprocess.run(["openssl", *argv], input=data, capture_output=True, text=True, check=True).stdout for argv, data in (
+        (["x509", "-noout", "-pubkey"], i.get("cert", "export", "a.csr.test", "--format", "pem")["pem"]),
+        (["pkey", "-in", key, "-pubout"], None))]
+    if public[0] != public[1]:
+        raise Failure("the certificate is not for the key of the CSR")
+    i.cli("cert", "renew", "a.csr.test", "--wait")
+    i.cli("target", "add", "t", "--type", "files", "--via", "local")
+    for argv, words in ((("bind", "a.csr.test", "t", "--cert-path", f"{b.folder}/c", "--key-path", f"{b.folder}/k"), "made outside"),
+                        (("cert", "change", "a.csr.test", "--names", "other.test"), "for 2 names")):
+        code, _, said = i.cli(*argv, ok=False)
+        if code != 3 or words not in said:
+            raise Failure(f"{argv}: exit {code}: {said}")
+    i.cli("cert", "change", "a.csr.test", "--no-csr")
+    i.cli("cert", "renew", "a.csr.test", "--wait")
+    seen = i.get("cert", "show", "a.csr.test")
+    if seen["outside_csr"] or not max(seen["versions"], key=lambda v: v["id"])["has_key"]:
+        raise Failure(f"with a key of our own: {seen}")
+    i.cli("bind", "a.csr.test", "t", "--cert-path", f"{b.folder}/c", "--key-path", f"{b.folder}/k")
+    code, _, said = i.cli("cert", "change", "a.csr.test", "--csr", good, ok=False)
+    if code != 3 or "bound to 1 targets" not in said:
+        raise Failure(f"a CSR for what is deployed: exit {code}: {said}")
+    if subprocess.run([i.binary, "check", "--data", i.data], capture_output=True).returncode != 0:
+        raise Failure("inro check finds something")
+
+
+TESTS = [keys_and_text, odd_encodings, names_and_times, chains, csr_from_outside]

@@ -3,6 +3,7 @@ import ssl
 import subprocess
 
 from fleet import NAMES, Fleet
+from hostile_import import HEAD, SANS, make_csr
 from rig import Failure, served_verified
 
 MOODS = {
@@ -38,7 +39,15 @@ def issue_and_renew(box, mood, chain):
 
 
 def quiet(box):
-    issue_and_renew(box, "quiet", 1)
+    """And with a CSR from outside: the order comes first, as with a key of our own, and nothing is made here."""
+    f = issue_and_renew(box, "quiet", 1)
+    csr, key = make_csr(box.folder, "outside", HEAD.format(more="") + SANS)
+    f.inro.cli("cert", "request", "--ca", "ca", "--csr", csr, "--wait")
+    got = f.inro.get("cert", "export", "a.csr.test", "--format", "pem")["pem"]
+    public = [subprocess.run(["openssl", *argv], input=data, capture_output=True, text=True, check=True).stdout
+              for argv, data in ((["x509", "-noout", "-pubkey"], got), (["pkey", "-in", key, "-pubout"], None))]
+    if public[0] != public[1] or f.inro.get("cert", "show", "a.csr.test")["versions"][0]["has_key"]:
+        raise Failure("not for the key of the CSR")
 
 
 def default(box):

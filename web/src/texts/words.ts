@@ -143,6 +143,7 @@ export const words: Record<string, Pair> = {
   "lost.connectors": ["settings of CAs, targets and notifiers", "接続設定"],
   "lost.audit": ["audit records", "監査記録"],
   "done.issue.key": ["Key and CSR made", "鍵と CSR を作成"],
+  "done.issue.csr": ["CSR from outside taken", "外部の CSR を使用"],
   "done.issue.order": ["Applied for at the CA", "認証局に申請"],
   "done.issue.issued": ["Certificate received", "証明書を受領"],
   "done.issue.switched": ["New version in service", "新しいバージョンに切り替え"],
