@@ -1,4 +1,5 @@
 // Walks the GUI. usage: walk.mjs CONFIG.json (made by run.py)
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import tls from "node:tls";
@@ -327,6 +328,37 @@ test("a certificate that is not what was ordered is told, and its revocation off
   await page.click(".tabs >> text=バージョン");
   await page.waitForSelector("#versions ~ * .bad-text, .panel .bad-text");
   check((await page.textContent("table")).includes(why.message.ja), "the list does not say why");
+});
+
+test("apply: with a CSR whose key was made elsewhere", async () => {
+  const csr = execFileSync("openssl", ["req", "-new", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", "/dev/null", "-subj", "/O=Elsewhere", "-addext", "subjectAltName=DNS:outside.example.jp"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  const page = await open({ lang: "ja" });
+  await visit(page, "/certs/new");
+  await page.fill("textarea", "outside.example.jp");
+  await page.waitForSelector(".tag:has-text('outside.example.jp')");
+  await page.click("button.primary:not([disabled])");
+  await page.click("text=社内認証局");
+  await page.click("button.primary");
+  await page.click("button.primary");
+  await page.selectOption("select", "csr");
+  check(await page.isDisabled("form button.primary"), "it goes on without the CSR");
+  await page.fill("textarea", "-----BEGIN CERTIFICATE REQUEST-----");
+  await page.waitForSelector(".fault");
+  await shot(page, "57-wizard-csr-refused-ja");
+  await page.fill("textarea", csr);
+  await page.waitForSelector(".fault", { state: "detached" });
+  await axe(page, "wizard csr");
+  await page.click("button.primary:not([disabled])");
+  await page.waitForSelector("text=ここからは適用できません");
+  await page.click("button.primary");
+  await page.click("button.primary:not([disabled])");
+  await page.waitForSelector("#issue");
+  await page.waitForSelector(".panel .state-done");
+  await page.click("text=証明書を開く");
+  await page.waitForSelector("#life");
+  await settle(page);
+  check((await text(page)).includes("鍵は"), "it is not said that the key is elsewhere");
+  await shot(page, "58-wizard-csr-done-ja");
 });
 
 test("an organisation: refused at its field, with a contact, chosen once", async () => {

@@ -21,7 +21,8 @@ interface Draft {
   name: string;
   ca: string;
   challenge: Values;
-  key: string;
+  key: string; // "csr": it was made elsewhere
+  csr?: string;
   group?: string;
   organisation?: string;
   tags?: string;
@@ -37,7 +38,7 @@ export const splitNames = (s: string): string[] => [...new Set(s.split(/[\s,;、
 type Checked = Schemas["CertChecked"];
 
 function body(d: Draft, proofs: TypeSchema[] | null): Values {
-  return { names: splitNames(d.names), ...(d.name.trim() ? { name: d.name.trim() } : {}), ca: d.ca, key: d.key, challenge: challengeOut(proofs, d.challenge), policy: policyOut(d.policy), ...(d.group ? { group: d.group } : {}), ...(d.organisation ? { organisation: d.organisation } : {}), ...(d.tags ? { tags: splitTags(d.tags) } : {}) };
+  return { names: splitNames(d.names), ...(d.name.trim() ? { name: d.name.trim() } : {}), ca: d.ca, ...(d.key === "csr" ? { csr: d.csr ?? "" } : { key: d.key }), challenge: challengeOut(proofs, d.challenge), policy: policyOut(d.policy), ...(d.group ? { group: d.group } : {}), ...(d.organisation ? { organisation: d.organisation } : {}), ...(d.tags ? { tags: splitTags(d.tags) } : {}) };
 }
 
 /** The server's own checks over what is typed, a moment after the last key. */
@@ -108,13 +109,13 @@ export function RequestScreen(): JSX.Element {
   const names = splitNames(d.names);
   const wildcard = names.some((n) => n.startsWith("*."));
   const field = fault instanceof ApiError ? (fault.body.field ?? "") : "";
-  const faultAt = !fault ? -1 : field.startsWith("names") || field === "name" ? 0 : field.startsWith("ca") ? 1 : field.startsWith("challenge") || ["directory", "type"].includes(field) ? 2 : field.startsWith("policy") || field === "key" || field === "organisation" || field.startsWith("tags") ? 3 : 0;
-  const can = [names.length > 0 && !pending && faultAt !== 0, !!d.ca && faultAt !== 1, faultAt !== 2, faultAt !== 3, true, !fault];
+  const faultAt = !fault ? -1 : field.startsWith("names") || field === "name" ? 0 : field.startsWith("ca") ? 1 : field.startsWith("challenge") || ["directory", "type"].includes(field) ? 2 : field.startsWith("policy") || field === "key" || field === "csr" || field === "organisation" || field.startsWith("tags") ? 3 : 0;
+  const can = [names.length > 0 && !pending && faultAt !== 0, !!d.ca && faultAt !== 1, faultAt !== 2, faultAt !== 3 && (d.key !== "csr" || !!d.csr?.trim()), true, !fault];
   const submit = async (): Promise<void> => {
     setBusy(true);
     setError(null);
     try {
-      const bind = d.places.filter((p) => p.target);
+      const bind = d.key === "csr" ? [] : d.places.filter((p) => p.target);
       const a = await call<{ cert: Cert; job?: Job }>("POST", "/certs", { ...body(d, proofs), request: bind.length === 0 });
       for (const p of bind) await call("POST", "/bindings", { cert: String(a.cert.id), target: p.target, place: p.place });
       const job = bind.length === 0 ? (a.job ?? null) : (await call<{ job: Job }>("POST", `/certs/${a.cert.id}/request`, {})).job;
@@ -156,7 +157,8 @@ export function RequestScreen(): JSX.Element {
         {at === 2 && <Proof d={d} set={set} wildcard={wildcard} cas={cas.value.items} fault={faultAt === 2 ? fault : null} ready={!!checked && !fault} />}
         {at === 3 && (
           <>
-            <Select label={t("key")} value={d.key} of={keyChoices} onValue={(v) => set({ ...d, key: v })} help={t("key_help")} />
+            <Select label={t("key")} value={d.key} of={[...keyChoices, ["csr", t("key_csr")]]} onValue={(v) => set({ ...d, key: v })} help={t("key_help")} />
+            {d.key === "csr" && <Field label={t("csr")} value={d.csr ?? ""} onValue={(v) => set({ ...d, csr: v })} rows={8} mono required help={t("csr_help")} placeholder="-----BEGIN CERTIFICATE REQUEST-----" />}
             <OrgSelect
               value={d.organisation ?? ""}
               set={(v) => {
@@ -170,7 +172,8 @@ export function RequestScreen(): JSX.Element {
             <Fault error={faultAt === 3 ? fault : null} />
           </>
         )}
-        {at === 4 && <Places d={d} set={set} targets={targets.value?.items ?? []} />}
+        {at === 4 && d.key === "csr" && <p class="note">{t("csr_no_places")}</p>}
+        {at === 4 && d.key !== "csr" && <Places d={d} set={set} targets={targets.value?.items ?? []} />}
         {at === 5 && <Review d={d} checked={checked} targets={targets.value?.items ?? []} />}
         <Fault error={at === 5 ? (error ?? fault) : null} />
         <div class="actions end">
@@ -330,16 +333,16 @@ function Review({ d, checked, targets }: { d: Draft; checked: Checked | null; ta
           [t("names"), (checked?.names ?? splitNames(d.names)).map((n) => <div key={n} title={n}>{display(n)}</div>)],
           [t("ca"), d.ca],
           [t("challenge"), challengeText(d.challenge)],
-          [t("org_subject"), d.organisation || t("org_no")],
-          [t("key"), keyChoices.find(([k]) => k === d.key)?.[1] ?? d.key],
+          ...(d.key === "csr" ? [] : [[t("org_subject"), d.organisation || t("org_no")] as [string, string]]),
+          [t("key"), d.key === "csr" ? t("key_csr") : (keyChoices.find(([k]) => k === d.key)?.[1] ?? d.key)],
           [t("auto_renew"), d.policy.auto_renew ? t("yes") : t("no")],
         ]}
       />
       <h3>{t("what_will_happen")}</h3>
       <ol class="will">
-        <li>{t("will_key")}</li>
+        <li>{t(d.key === "csr" ? "will_csr" : "will_key")}</li>
         <li>{t("will_apply", d.ca)}</li>
-        {d.places.map((p, i) => {
+        {(d.key === "csr" ? [] : d.places).map((p, i) => {
           const fields = types?.find((x) => x.id === targets.find((y) => y.name === p.target)?.type)?.place_fields ?? [];
           const out = outgoing(fields, p.place);
           return (
@@ -348,7 +351,7 @@ function Review({ d, checked, targets }: { d: Draft; checked: Checked | null; ta
             </li>
           );
         })}
-        {d.places.length === 0 && <li>{t("will_not_deploy")}</li>}
+        {(d.key === "csr" || d.places.length === 0) && <li>{t("will_not_deploy")}</li>}
         {d.policy.auto_renew && <li>{t("will_renew_later")}</li>}
       </ol>
     </>

@@ -178,6 +178,11 @@ export const certs = {
   profile_help: ["A profile the CA offers, for example shortlived.", "認証局が提供するプロファイル名（例：shortlived）。"],
   allow_loss: ["Allow dropping what the old one had", "旧証明書より項目が減ることを許可する"],
   allow_loss_help: ["Else a new version that lacks a name or usage of the old one is not deployed.", "許可しない場合、ドメイン名や用途が減る証明書は適用しません。"],
+  csr: ["CSR (PEM)", "CSR（PEM形式）"],
+  key_csr: ["Bring a CSR (key made elsewhere)", "CSRを持ち込む（鍵は外部で作成）"],
+  csr_help: ["PEM. Its names must be those above; the private key stays where it was made.", "PEM 形式で貼り付けます。ドメイン名は前の手順と一致している必要があります。秘密鍵は作成した場所に残ります。"],
+  csr_no_places: ["The key is not in Inro, so it cannot be deployed from here. Take the certificate from its page when it is issued.", "秘密鍵が Inro にないため、ここからは適用できません。発行後に証明書の画面から取り出してください。"],
+  will_csr: ["The CSR is checked; its key stays where it was made.", "CSRを確認します。秘密鍵は作成した場所に残ります。"],
   key_help: ["EC P-256 suits almost everything; RSA for old clients.", "通常は EC P-256、古いクライアント向けには RSA を選びます。"],
   edit_cert_lead: ["Counts from the next application on; the version in service does not change.", "次回の申請から有効になります。使用中の証明書は変わりません。"],
 
