@@ -211,6 +211,8 @@ static const struct {
     {"organisation", {"Name of the organisation in the subject", "サブジェクトの組織の名前"}},
     {"organisation_id", {"Number of the organisation in the subject", "サブジェクトの組織の番号"}},
     {"origin", {"Where from", "接続元"}},
+    {"outside_csr",
+     {"Its CSR was made elsewhere, and so is its key", "CSR と秘密鍵は外部で作成されたもの"}},
     {"passphrase", {"Whether a passphrase protects it", "パスフレーズで保護されているか"}},
     {"path", {"Path", "パス"}},
     {"phone", {"Telephone number", "電話番号"}},
