@@ -64,15 +64,68 @@ enum rc deploy_plan_text(struct run *r, const struct plan *p, bool seen_after, c
     return *ret ? RC_OK : NOMEM(err);
 }
 
-static enum rc put_back(struct run *r, struct deploy *d, struct place *p, struct err *err)
+enum { TIDY_LOOK = 20, TIDY_MOST = 2 };
+
+/* Receipts of this binding's earlier deployments that stood, newest first. */
+static enum rc earlier(struct run *r, const struct deploy *d, int64_t binding,
+                       const struct json *ret[TIDY_MOST + 1], size_t *ret_n, struct err *err)
+{
+    AUTO(db) struct db *db = NULL;
+    struct deployment_list l;
+    size_t n = 0;
+    TRY(store_read(r->e->o.store, &db, err));
+    TRY(db_deployment_list(db, d->cert.id, d->dep.id, TIDY_LOOK, r->a, &l, err));
+    for (size_t i = 0; i < l.n && n <= TIDY_MOST; i++) {
+        struct deploy_item_list items;
+        TRY(db_item_list(db, l.v[i].id, r->a, &items, err));
+        for (size_t k = 0; k < items.n && n <= TIDY_MOST; k++) {
+            const struct deploy_item *it = &items.v[k];
+            if (it->binding_id == binding && it->receipt &&
+                (it->state == ITEM_VERIFIED || it->state == ITEM_APPLIED))
+                TRY(run_json(r, it->receipt, &ret[n++], err));
+        }
+    }
+    *ret_n = n;
+    return RC_OK;
+}
+
+/*
+ * Our version that the target served before; id 0: none, or it is not known. The binding says it
+ * until the item stands; later an earlier deployment does.
+ */
+static enum rc former_version(struct run *r, const struct deploy *d, const struct binding *b,
+                              struct cert_version *ret, struct err *err)
+{
+    const struct json *receipts[TIDY_MOST + 1] = {NULL};
+    size_t n = 0;
+    *ret = (struct cert_version){0};
+    if (b->version_id == d->version.id) {
+        TRY(earlier(r, d, b->id, receipts, &n, err));
+        if (n > 0)
+            *ret = d->previous;
+        return RC_OK;
+    }
+    if (!b->version_id || strcmp(b->state, "drift") == 0)
+        return RC_OK;
+    AUTO(db) struct db *db = NULL;
+    TRY(store_read(r->e->o.store, &db, err));
+    enum rc rc = db_version_get(db, b->version_id, r->a, ret, err);
+    return rc == RC_NOT_FOUND ? RC_OK : rc;
+}
+
+/* What was not ours before (a first deployment) cannot be looked for in the handshakes. */
+static enum rc put_back(struct run *r, struct deploy *d, struct place *p, const struct binding *b,
+                        struct err *err)
 {
     const struct json *receipt = NULL;
+    struct cert_version former;
+    struct cert_list old;
     TRY(run_json(r, r->receipt, &receipt, err));
     TRY(p->target.target->undo(&p->ctx, p->target.settings, p->place, receipt, err));
-    if (!d->previous.id || !d->previous.chain || p->at_count == 0)
+    TRY(former_version(r, d, b, &former, err));
+    if (!former.id || !former.chain || p->at_count == 0)
         return RC_OK;
-    struct cert_list old;
-    TRY(leaf_of(r, &d->previous, &old, err));
+    TRY(leaf_of(r, &former, &old, err));
     return look_until(r, p->at, p->at_count, d->cert.names.v[0], old.v[0].sha256, err);
 }
 
@@ -83,10 +136,10 @@ static enum rc fail_item(struct run *r, struct deploy *d, struct place *p, struc
     struct binding *b = deploy_binding(d, i->binding_id);
     struct err undo = {0};
     i->state = ITEM_FAILED;
-    if (p && r->receipt) {
+    if (p && b && r->receipt) {
         i->receipt = r->receipt;
         i->state = ITEM_UNDONE;
-        if (put_back(r, d, p, &undo) != RC_OK) {
+        if (put_back(r, d, p, b, &undo) != RC_OK) {
             log_err(LOG_ERROR, "job", "undoing a deployment", &undo);
             i->state = ITEM_UNDOING;
             rc = WHILE(err, rc,
@@ -116,31 +169,6 @@ static enum rc apply_and_verify(struct run *r, struct deploy *d, struct place *p
     if (!plan.unchanged)
         TRY(t->apply(&p->ctx, p->target.settings, p->place, &d->bundle, p->receipt, err));
     return look_until(r, p->at, p->at_count, d->cert.names.v[0], d->chain.v[0].sha256, err);
-}
-
-enum { TIDY_LOOK = 20, TIDY_MOST = 2 };
-
-/* Receipts of this binding's earlier deployments that stood, newest first. */
-static enum rc earlier(struct run *r, const struct deploy *d, int64_t binding,
-                       const struct json *ret[TIDY_MOST + 1], size_t *ret_n, struct err *err)
-{
-    AUTO(db) struct db *db = NULL;
-    struct deployment_list l;
-    size_t n = 0;
-    TRY(store_read(r->e->o.store, &db, err));
-    TRY(db_deployment_list(db, d->cert.id, d->dep.id, TIDY_LOOK, r->a, &l, err));
-    for (size_t i = 0; i < l.n && n <= TIDY_MOST; i++) {
-        struct deploy_item_list items;
-        TRY(db_item_list(db, l.v[i].id, r->a, &items, err));
-        for (size_t k = 0; k < items.n && n <= TIDY_MOST; k++) {
-            const struct deploy_item *it = &items.v[k];
-            if (it->binding_id == binding && it->receipt &&
-                (it->state == ITEM_VERIFIED || it->state == ITEM_APPLIED))
-                TRY(run_json(r, it->receipt, &ret[n++], err));
-        }
-    }
-    *ret_n = n;
-    return RC_OK;
 }
 
 /* Old keys do not pile up on the target: what earlier deployments backed up goes, once a later one
@@ -194,7 +222,7 @@ enum rc deploy_item_undo(struct run *r, struct deploy *d, struct deploy_item *i,
     struct binding *b = deploy_binding(d, i->binding_id);
     TRY(open_place(r, d, i, &p, err));
     if (i->receipt)
-        TRY(put_back(r, d, &p, err));
+        TRY(put_back(r, d, &p, b, err));
     i->state = ITEM_UNDONE;
     b->version_id = d->previous.id;
     b->state = d->previous.id ? "deployed" : "new";
