@@ -184,7 +184,7 @@ function CertActions({ c, start, open }: { c: CertDetail; start: (p: CertWork, b
         <summary class="button">{t("more_actions")}</summary>
         <div class="menu" onClick={(e) => ((e.currentTarget.parentElement as HTMLDetailsElement).open = false)}>
           <button onClick={() => open("edit")}>{t("edit")}</button>
-          <button onClick={() => open("bind")}>{t("bind_add")}</button>
+          {!c.outside_csr && <button onClick={() => open("bind")}>{t("bind_add")}</button>}
           <button onClick={() => open("export")}>{t("export")}</button>
           {c.ca && <button onClick={() => open("csr")}>{t("show_csr")}</button>}
           {deployed && (
@@ -290,7 +290,8 @@ function Overview({ c, onBind, changed, start }: OverviewProps): JSX.Element {
         title={t("bindings")}
         id="bindings"
         side={
-          canOperate() && (
+          canOperate() &&
+          !c.outside_csr && (
             <button class="quiet" onClick={onBind}>
               ＋ {t("bind_add")}
             </button>
@@ -316,6 +317,7 @@ function Policy({ p }: { p: Record<string, unknown> | null }): JSX.Element {
 }
 
 function Bindings({ c, onBind, changed, start }: OverviewProps): JSX.Element {
+  if (c.outside_csr && c.bindings.length === 0) return <p class="note">{t("csr_no_places")}</p>;
   if (c.bindings.length === 0)
     return (
       <Empty title={t("bindings_none")} action={canOperate() && <button onClick={onBind}>{t("bind_add")}</button>}>

@@ -38,7 +38,7 @@ export const splitNames = (s: string): string[] => [...new Set(s.split(/[\s,;、
 type Checked = Schemas["CertChecked"];
 
 function body(d: Draft, proofs: TypeSchema[] | null): Values {
-  return { names: splitNames(d.names), ...(d.name.trim() ? { name: d.name.trim() } : {}), ca: d.ca, ...(d.key === "csr" ? { csr: d.csr ?? "" } : { key: d.key }), challenge: challengeOut(proofs, d.challenge), policy: policyOut(d.policy), ...(d.group ? { group: d.group } : {}), ...(d.organisation ? { organisation: d.organisation } : {}), ...(d.tags ? { tags: splitTags(d.tags) } : {}) };
+  return { names: splitNames(d.names), ...(d.name.trim() ? { name: d.name.trim() } : {}), ca: d.ca, ...(d.key === "csr" ? { csr: d.csr ?? "" } : { key: d.key }), challenge: challengeOut(proofs, d.challenge), policy: policyOut(d.policy), ...(d.group ? { group: d.group } : {}), ...(d.organisation && d.key !== "csr" ? { organisation: d.organisation } : {}), ...(d.tags ? { tags: splitTags(d.tags) } : {}) };
 }
 
 /** The server's own checks over what is typed, a moment after the last key. */
@@ -159,13 +159,15 @@ export function RequestScreen(): JSX.Element {
           <>
             <Select label={t("key")} value={d.key} of={[...keyChoices, ["csr", t("key_csr")]]} onValue={(v) => set({ ...d, key: v })} help={t("key_help")} />
             {d.key === "csr" && <Field label={t("csr")} value={d.csr ?? ""} onValue={(v) => set({ ...d, csr: v })} rows={8} mono required help={t("csr_help")} placeholder="-----BEGIN CERTIFICATE REQUEST-----" />}
-            <OrgSelect
-              value={d.organisation ?? ""}
-              set={(v) => {
-                set({ ...d, organisation: v });
-                setLastOrg(v);
-              }}
-            />
+            {d.key !== "csr" && (
+              <OrgSelect
+                value={d.organisation ?? ""}
+                set={(v) => {
+                  set({ ...d, organisation: v });
+                  setLastOrg(v);
+                }}
+              />
+            )}
             <GroupSelect value={d.group ?? ""} set={(v) => set({ ...d, group: v })} />
             <TagField label={t("tags")} value={d.tags ?? ""} set={(v) => set({ ...d, tags: v })} />
             <PolicyForm p={d.policy} set={(v) => set({ ...d, policy: v })} />
