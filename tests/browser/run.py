@@ -6,6 +6,7 @@ certificates; some with hostile names), then walk.mjs drives Chromium. Screensho
 """
 import argparse
 import contextlib
+import glob
 import http.server
 import json
 import os
@@ -195,7 +196,9 @@ class Fleet:
                         write(f"{self.out}/passphrase", FILE_PASSWORD + "\n", 0o600), *more], check=True, capture_output=True)
 
     def beside(self):
-        """A restored copy starts while the original runs."""
+        """A restored copy starts while the original runs; no place of backups knows a younger one."""
+        for mark in glob.glob(f"{self.out}/backups/inro-*.generation"):
+            os.remove(mark)
         self.copy = self.rig.add(Inro(self.binary, f"{self.out}/copy", init=False))
         self.bring_back(self.copy.data, "--confirm")
         self.copy.start()
