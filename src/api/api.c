@@ -288,6 +288,16 @@ static enum rc run_handler(struct request *r, struct err *err)
     return RC_OK;
 }
 
+/* A flood is in the audit log once a minute, not a thousand times. */
+static enum rc within_quota(struct request *r, struct err *err)
+{
+    bool first;
+    enum rc rc = delay_changes(r, 1, &first, err);
+    if (rc != RC_OK && first)
+        audit_refusal(r, err);
+    return rc;
+}
+
 static enum rc handle(struct request *r, struct err *err)
 {
     static const char base[] = "/api/v1";
@@ -312,6 +322,8 @@ static enum rc handle(struct request *r, struct err *err)
     enum rc rc = permit(r, err);
     if (rc == RC_OK)
         rc = auth_csrf(r, err);
+    if (rc == RC_OK && (r->route->flags & ROUTE_WRITE))
+        TRY(within_quota(r, err));
     if (rc == RC_OK)
         rc = r_body(r, err);
     if (rc == RC_OK)

@@ -11,11 +11,16 @@
 #include "crypto/digest.h"
 
 enum { SLOTS = 4096, FREE_TRIES = 3, MAX_DOUBLINGS = 9, HASHES_AT_ONCE = 2, AUDITS_A_MINUTE = 30 };
+enum { CHANGERS = 1024, CHANGES_A_MINUTE = 1200 };
 
 struct slot {
     unsigned char id[32];
     int failures;
     int64_t until; /* clock_mono */
+};
+
+struct changer {
+    int64_t user, minute, changes;
 };
 
 struct delays {
@@ -25,6 +30,7 @@ struct delays {
     int audits;
     int64_t audit_minute;
     struct slot slots[SLOTS];
+    struct changer changers[CHANGERS]; /* by number; who comes later takes the place */
 };
 
 struct delays *delays_create(void)
@@ -120,4 +126,33 @@ bool delay_audit_room(struct request *r)
     d->audits += room;
     (void)pthread_mutex_unlock(&d->lock);
     return room;
+}
+
+enum rc delay_changes(struct request *r, int64_t n, bool *ret_first, struct err *err)
+{
+    struct delays *d = r->api->delays;
+    int64_t mono = clock_mono(r->api->o.clock), minute = mono / (60 * USEC_PER_SEC);
+    struct changer *c = &d->changers[(uint64_t)r->user.id % CHANGERS];
+    *ret_first = false;
+    if (!r->user.id) /* the administrator of this machine, at its own socket */
+        return RC_OK;
+    (void)pthread_mutex_lock(&d->lock);
+    if (c->user != r->user.id || c->minute != minute)
+        *c = (struct changer){r->user.id, minute, 0};
+    bool before = c->changes > CHANGES_A_MINUTE;
+    c->changes += n;
+    bool over = c->changes > CHANGES_A_MINUTE;
+    (void)pthread_mutex_unlock(&d->lock);
+    if (!over)
+        return RC_OK;
+    *ret_first = !before;
+    r->status = 429;
+    int64_t wait = (minute + 1) * 60 * USEC_PER_SEC - mono;
+    enum rc rc =
+        FAIL(err, RC_RATE, BLAME_INPUT,
+             MSG("api.changes", "one person may make {0} changes a minute; go on in {1} seconds",
+                 "1 人が 1 分間に行える変更は {0} 件までです。{1} 秒後に続けてください"),
+             NUM(CHANGES_A_MINUTE), NUM(wait / USEC_PER_SEC + 1));
+    err->retry_at = r->now + wait;
+    return rc;
 }

@@ -133,6 +133,10 @@ MUST enum rc password_check(struct request *r, const char *hash, const char *pas
 /* False when the audit log has had enough failures for the minute. */
 bool delay_audit_room(struct request *r);
 
+/* n changes by whoever is signed in; RC_RATE (429) when they are more than one person may make in a
+ * minute, so that nobody is slowed by somebody else's. *ret_first: of this minute. */
+MUST enum rc delay_changes(struct request *r, int64_t n, bool *ret_first, struct err *err);
+
 /* passwords.c */
 MUST enum rc password_policy(const char *login, const char *password, struct err *err);
 
