@@ -368,6 +368,7 @@ static const struct param params[] = {
      {"Language; else Accept-Language", "言語（省略時は Accept-Language）"}},
     {"limit", "int", 1, 500, "50", {"At most so many", "最大件数"}},
     {"open", "str", 0, 0, NULL, {"1: only what has not ended", "1: 完了していないものだけ"}},
+    {"organisation", "str", 0, 0, NULL, {"Name or number of an organisation", "組織の名前か番号"}},
     {"q", "str", 0, 0, NULL, {"Search text", "検索文字列"}},
     {"q@cert",
      "str",

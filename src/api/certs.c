@@ -428,7 +428,8 @@ route_fn cert_import;
 
 static const struct route rows[] = {
     {"cert.list", "GET", "/certs", PERM(PERM_VIEW), ROUTE_READ, cert_list, .answer = "cursor Cert",
-     .query = "q@cert tag state@cert ca target end_from end_before sort@cert after@cursor limit",
+     .query = "q@cert tag state@cert ca target organisation end_from end_before sort@cert "
+              "after@cursor limit",
      .summary = {"List the certificates", "証明書を一覧する"}},
     {"cert.create", "POST", "/certs", PERM(PERM_OPERATE), ROUTE_WRITE | ROUTE_LICENCE, run_create,
      .answer = "200/201 CertCreated",

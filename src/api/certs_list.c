@@ -118,6 +118,11 @@ static enum rc read_list(struct request *r, struct cert_query *q, struct err *er
         TRY(find_connector(r, "target", r_query(r, "target"), &c, err));
         q->target_id = c.id;
     }
+    if (r_query(r, "organisation")) {
+        struct organisation o;
+        TRY(find_org(r, r_query(r, "organisation"), &o, err));
+        q->organisation_id = o.id;
+    }
     TRY(read_states(r, &q->healths, err));
     TRY(read_sort(r, q, err));
     return read_cursor(r, q, err);

@@ -82,10 +82,10 @@ struct cert_query {
      * start; "*text" anywhere inside a name, by looking at all of them. NULL = all.
      */
     const char *text;
-    struct names tags;            /* all of them; words and tags are four at most */
-    int64_t healths;              /* bits 1 << enum cert_health; 0 = any */
-    int64_t ca_id, target_id;     /* 0 = any */
-    int64_t end_from, end_before; /* of validity; 0 = open */
+    struct names tags;                         /* all of them; words and tags are four at most */
+    int64_t healths;                           /* bits 1 << enum cert_health; 0 = any */
+    int64_t ca_id, target_id, organisation_id; /* 0 = any */
+    int64_t end_from, end_before;              /* of validity; 0 = open */
     int64_t now;
     enum cert_sort sort; /* CERT_BY_RENEWAL shows only those with a renewal planned */
     bool down;

@@ -14,7 +14,17 @@
 enum { WORDS = 4, FEW = 20000, TEXT_MAX_BYTES = 256 };
 
 /* What the rows are taken from: numbers of the statements cert.find_*. */
-enum narrow { ALL_ROWS = 0, BY_TERM, BY_INSIDE, BY_OWNER, BY_CA, BY_TARGET, BY_END, BY_STATE };
+enum narrow {
+    ALL_ROWS = 0,
+    BY_TERM,
+    BY_INSIDE,
+    BY_OWNER,
+    BY_CA,
+    BY_TARGET,
+    BY_END,
+    BY_STATE,
+    BY_ORGANISATION
+};
 
 /* One word or tag as ranges of terms; from NULL = none. hex: of '=' terms. */
 struct word {
@@ -205,6 +215,9 @@ static enum rc choose(struct db *db, const struct cert_query *q, struct search *
         TRY(consider(db, s, BY_OWNER, STMT_GROUP_CERT_COUNT, ARGS(T(db->scope), I(s->few)), err));
     if (q->ca_id)
         TRY(consider(db, s, BY_CA, STMT_CA_CERT_COUNT, ARGS(I(q->ca_id), I(s->few)), err));
+    if (q->organisation_id)
+        TRY(consider(db, s, BY_ORGANISATION, STMT_ORGANISATION_CERT_COUNT,
+                     ARGS(I(q->organisation_id), I(s->few)), err));
     if (q->target_id)
         TRY(consider(db, s, BY_TARGET, STMT_TARGET_CERT_COUNT, ARGS(I(q->target_id), I(s->few)),
                      err));
@@ -254,13 +267,15 @@ enum rc db_cert_query(struct db *db, const struct cert_query *q, struct arena *a
     TRY(choose(db, q, &s, err));
     struct rows rows = {NULL, 0};
     bool find = s.by != ALL_ROWS;
-    const struct val args[] = {
-        I(q->limit),     I(q->healths),  I(q->ca_id),
-        I(q->target_id), I(q->end_from), I(q->end_before ? q->end_before : INT64_MAX),
-        I(q->now),       page_key(q),    page_id(q),
-        T(db->scope),    WORD(w[0]),     WORD(w[1]),
-        WORD(w[2]),      WORD(w[3]),     T(s.inside),
-        I(s.by)};
+    const struct val args[] = {I(q->limit),    I(q->healths),
+                               I(q->ca_id),    I(q->target_id),
+                               I(q->end_from), I(q->end_before ? q->end_before : INT64_MAX),
+                               I(q->now),      page_key(q),
+                               page_id(q),     T(db->scope),
+                               WORD(w[0]),     WORD(w[1]),
+                               WORD(w[2]),     WORD(w[3]),
+                               T(s.inside),    I(q->organisation_id),
+                               I(s.by)};
     /* A walk has no use for the last one. */
     TRY(db_many(db, ways[find][q->sort][q->down], args, COUNT_OF(args) - !find, &cert_map, a, &rows,
                 err));

@@ -402,6 +402,12 @@ test("an organisation: refused at its field, with a contact, chosen once", async
   const made = await api(page, "POST", "/certs", { names: ["osaka.example.jp"], ca: "社内認証局", organisation: "Osaka branch", request: false });
   check(made.status === 201 && made.body.cert.organisation === "Osaka branch", `cert: ${JSON.stringify(made.body)}`);
   const org = (await api(page, "GET", "/orgs?limit=10")).body.items.find((o) => o.name === "Osaka branch");
+  await visit(page, `/orgs/${org.id}`);
+  await page.click("p.lead a");
+  await page.waitForSelector("tbody >> text=osaka.example.jp");
+  await settle(page);
+  check(!(await text(page)).includes("intra.example.jp"), "certificates of others are in the organisation's list");
+  await axe(page, "certificates of an organisation");
   check((await api(page, "DELETE", `/orgs/${org.id}`)).status === 409, "one that is in use was removed");
   await api(page, "DELETE", `/certs/${made.body.cert.id}`);
   await api(page, "DELETE", `/orgs/${org.id}`);

@@ -119,6 +119,9 @@ static void certificates_name_it(void **state)
                  "{\"names\":[\"w.a.example\"],\"ca\":\"ca1\",\"organisation\":\"acme\","
                  "\"request\":false}");
     assert_string_equal(json_str_or(x.json, "cert.organisation", ""), "acme");
+    x = rig_want(&o.r, &o.operator, 200, "GET", "/certs?organisation=acme", NULL);
+    assert_int_equal(json_len(json_get(x.json, "items")), 1);
+    x = rig_want(&o.r, &o.operator, 404, "GET", "/certs?organisation=nobody", NULL);
     /* what is not named stays */
     x = rig_want(&o.r, &o.operator, 200, "PATCH", "/certs/w.a.example", "{\"name\":\"w\"}");
     assert_string_equal(json_str_or(x.json, "organisation", ""), "acme");

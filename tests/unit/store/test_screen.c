@@ -62,7 +62,7 @@ static void add_version(struct rig *r, struct db *db, int64_t cert, int i, const
     }
 }
 
-static void add_one(struct rig *r, struct db *db, int i, int64_t ca, int64_t target)
+static void add_one(struct rig *r, struct db *db, int i, int64_t ca, int64_t target, int64_t org)
 {
     struct facts f = facts_of(i);
     char name[64], subject[64];
@@ -72,6 +72,7 @@ static void add_one(struct rig *r, struct db *db, int i, int64_t ca, int64_t tar
                      .names = {names, 1},
                      .ca_id = i % 2 ? ca : 0,
                      .key_alg = "ec256",
+                     .organisation_id = i % 4 ? 0 : org,
                      .created = 1000 - i};
     OK(db_cert_add(db, &c, err));
     if (f.has_current)
@@ -98,8 +99,15 @@ static void fill(struct rig *r)
     OK(store_begin(r->s, &db, err));
     OK(db_connector_add(db, &ca, err));
     OK(db_connector_add(db, &target, err));
+    struct organisation org = {.name = "hq",
+                               .legal_name = "Example",
+                               .country = "JP",
+                               .state = "Tokyo",
+                               .locality = "Chiyoda-ku",
+                               .revision = 1};
+    OK(db_organisation_add(db, &org, err));
     for (int i = 0; i < MANY_CERTS; i++)
-        add_one(r, db, i, ca.id, target.id);
+        add_one(r, db, i, ca.id, target.id, org.id);
     OK(db_commit(&db, err));
 }
 
@@ -219,6 +227,7 @@ static void filters_narrow(void **state)
     struct rig *r = *state;
     AUTO(db) struct db *db = NULL;
     struct connector ca, target;
+    struct organisation org;
     size_t bound = 0, ends = 0;
     for (int i = 0; i < MANY_CERTS; i++) {
         struct facts f = facts_of(i);
@@ -228,12 +237,17 @@ static void filters_narrow(void **state)
     OK(store_read(r->s, &db, err));
     OK(db_connector_find(db, "ca", "le", r->a, &ca, err));
     OK(db_connector_find(db, "target", "w", r->a, &target, err));
+    OK(db_organisation_find(db, "hq", r->a, &org, err));
     assert_int_equal(found(r, db, (struct cert_query){.text = "HOST07."}), 1);
     assert_int_equal(found(r, db, (struct cert_query){.text = "host0%"}), 0);
     assert_int_equal(found(r, db, (struct cert_query){.text = "00:AB:00:01"}), 1);
     assert_int_equal(found(r, db, (struct cert_query){.text = "ffee"}), MANY_CERTS * 4 / 5);
     assert_int_equal(found(r, db, (struct cert_query){.text = "eeff"}), 0);
     assert_int_equal(found(r, db, (struct cert_query){.ca_id = ca.id}), MANY_CERTS / 2);
+    assert_int_equal(found(r, db, (struct cert_query){.organisation_id = org.id}), MANY_CERTS / 4);
+    assert_int_equal(found(r, db, (struct cert_query){.organisation_id = org.id, .few = 1}),
+                     MANY_CERTS / 4);
+    assert_int_equal(found(r, db, (struct cert_query){.organisation_id = org.id + 999}), 0);
     assert_int_equal(found(r, db, (struct cert_query){.target_id = target.id}), bound);
     assert_int_equal(
         found(r, db, (struct cert_query){.end_from = now, .end_before = now + 15 * day}), ends);

@@ -81,7 +81,7 @@ export function CertsScreen({ place }: { place: Place }): JSX.Element {
   const states = new Set(state ? state.split(",") : []);
   const sort = q.get("sort") ?? "expires";
   const tags = (q.get("tag") ?? "").split(",").filter(Boolean);
-  const params = { q: q.get("q"), tag: tags.join(","), state, ca: q.get("ca"), target: q.get("target"), end_from: q.get("from"), end_before: q.get("before"), sort };
+  const params = { q: q.get("q"), tag: tags.join(","), state, ca: q.get("ca"), target: q.get("target"), organisation: q.get("organisation"), end_from: q.get("from"), end_before: q.get("before"), sort };
   const list = usePages<Cert>("/certs", params, ["cert", "job"]);
   const cas = useGet<Page<Connector>>("/cas?limit=500").value;
   const targets = useGet<Page<Connector>>("/targets?limit=500").value;
@@ -103,7 +103,7 @@ export function CertsScreen({ place }: { place: Place }): JSX.Element {
     set({ state: [...n].join(",") });
   };
   const setTags = (list: string[]): void => set({ tag: list.join(",") });
-  const filtered = !!(params.q || params.tag || state || params.ca || params.target || params.end_from || params.end_before);
+  const filtered = !!(params.q || params.tag || state || params.ca || params.target || params.organisation || params.end_from || params.end_before);
   return (
     <>
       <Head title={t("certificates")} lead={t("certs_lead")}>
@@ -148,6 +148,11 @@ export function CertsScreen({ place }: { place: Place }): JSX.Element {
             # {x}
           </Chip>
         ))}
+        {params.organisation && (
+          <Chip on toggle={() => set({ organisation: null })}>
+            {t("org_subject")}: {params.organisation}
+          </Chip>
+        )}
         {(params.end_from || params.end_before) && (
           <Chip on toggle={() => set({ from: null, before: null })}>
             {t("ends_between", params.end_from ? date(Number(params.end_from) * 1000) : "…", params.end_before ? date(Number(params.end_before) * 1000) : "…")}

@@ -62,7 +62,7 @@ function OrgList(): JSX.Element {
     { id: "legal", label: t("org_legal"), show: (o) => <Both v={o.details} name="legal_name" /> },
     { id: "place", label: t("org_place"), level: 2, show: (o) => ["locality", "state", "country"].map((k) => text(o.details, k)).filter(Boolean).join(", ") },
     { id: "contacts", label: t("contacts"), level: 2, width: "7rem", num: true, show: (o) => o.contacts.length },
-    { id: "certs", label: t("certificates"), width: "7rem", num: true, show: (o) => o.certs },
+    { id: "certs", label: t("certificates"), width: "7rem", num: true, show: (o) => (o.certs ? <A href={`/certs?organisation=${encodeURIComponent(o.name)}`}>{o.certs}</A> : o.certs) },
   ];
   return (
     <Listing
@@ -130,7 +130,7 @@ function OrgScreen({ id }: { id: string }): JSX.Element {
   const facts: [string, ComponentChildren][] = (type?.fields ?? []).map((f) => [f.label, shown(f, v.details)]);
   return (
     <>
-      <Head up={["/orgs", t("orgs")]} title={v.name} lead={t("org_used", v.certs)}>
+      <Head up={["/orgs", t("orgs")]} title={v.name} lead={v.certs ? <A href={`/certs?organisation=${encodeURIComponent(v.name)}`}>{t("org_used", v.certs)}</A> : t("org_used", v.certs)}>
         {canOperate() && (
           <>
             <button onClick={() => setEdit(!edit)}>{t("edit")}</button>
