@@ -3,6 +3,7 @@ processes, clocks that jump, targets that are down, broken or lie. The numbers F
 fault list this file goes by."""
 import contextlib
 import ctypes
+import datetime
 import errno
 import json
 import os
@@ -386,6 +387,31 @@ def clock_back(box):
     judge(f)
 
 
+def clock_jumps(box):
+    """An hour either way is nothing; a year back is said, and nothing is judged by it; 2039 is a date like another."""
+    f = Fleet(box, pebble=False, targets=1)
+    first = f.ready("private")
+    f.inro.cli("cert", "change", NAMES[0], "--auto-renew", "no")
+    told = lambda: f.sql("SELECT count(*) FROM notice WHERE event = 'clock.wrong'")[0][0]  # noqa: E731
+    orders = f.sql("SELECT count(*) FROM cert_order")
+    for offset in (3600, 0):  # forward, and an hour back from there
+        clock(f, offset)
+        time.sleep(1)
+        want(not told() and f.show()["health"] == "valid", f"an hour: {told()} alarms, {f.show()['health']}")
+    clock(f, -365 * DAY)
+    wait_for("clock.wrong", told, 30)
+    clock(f, int(datetime.datetime(2039, 1, 2, 12, tzinfo=datetime.timezone.utc).timestamp() - time.time()))
+    want(f.inro.get("system")["clock"].startswith("2039-01-02T"), f.inro.get("system")["clock"])
+    want(f.show()["health"] == "expired", f"in 2039: {f.show()['health']}")
+    licence = f.inro.get("licence", "show")
+    want(licence["state"] == "ended" and licence["days_left"] == 0, f"in 2039: {licence}")
+    clock(f, 0)
+    wait_for("the certificate is valid again", lambda: f.show()["health"] == "valid", 30)
+    want(f.sql("SELECT count(*) FROM cert_order") == orders and f.all_serve() == first, "something was ordered or changed")
+    idle(f)
+    judge(f)
+
+
 # -- targets -------------------------------------------------------------------------------------
 def changed(f, n, *old):
     """What target n serves, once it is none of `old`, three times in a row: after a reload an old
@@ -508,5 +534,5 @@ def never_more_than_allowed(box):
 
 TESTS = [full_disk, full_disk_with_reserve, full_disk_right_after_the_ca_issued, failing_disk,
          quota_and_read_only_while_running, no_grant_no_key, store_locked_by_another, damaged_store, second_daemon_is_refused, few_descriptors, stopped_processes, a_role_that_reads_nothing,
-         clock_forward, clock_back, target_down_for_days, failure_policies, reload_that_lies, reload_that_fails,
+         clock_forward, clock_back, clock_jumps, target_down_for_days, failure_policies, reload_that_lies, reload_that_fails,
          never_more_than_allowed]
