@@ -57,38 +57,44 @@ static bool news(const struct job *a, const struct job *b)
     return a->state != b->state || a->attempts != b->attempts || strcmp(x, y) != 0;
 }
 
-/* Until there is something to tell of the job, or usec have passed. */
-static enum rc follow(struct request *r, struct job_waiter *w, int64_t usec, struct job *j,
-                      struct err *err)
+/* Until there is news, the job is over, or usec have passed. */
+static enum rc follow(struct request *r, const struct job_view *v, struct job_waiter *w,
+                      int64_t usec, struct job *j, struct err *err)
 {
     const struct clock *c = r->api->o.clock;
     const struct job first = *j;
     int64_t until = clock_mono(c) + usec;
-    while (!ended(j) && !news(&first, j)) {
+    while (!ended(j) && !v->news(&first, j)) {
         int64_t left = until - clock_mono(c);
         if (left <= 0)
             break;
         /* Events come from this machine's workers; other nodes' work is seen by looking. */
         events_wait(r->api, w, left < USEC_PER_SEC / 2 ? left : USEC_PER_SEC / 2);
-        TRY(look(r, w->job, j, err));
+        TRY(v->look(r, w->job, j, err));
     }
     return RC_OK;
 }
 
-static enum rc run_get(struct request *r, struct err *err)
+enum rc job_await(struct request *r, const struct job_view *v, struct job *ret, struct err *err)
 {
     int64_t id, wait;
-    struct job j;
+    struct job_waiter w;
     TRY(r_id(r->params[0], &id, err));
     TRY(r_query_int(r, "wait", 0, WAIT_MAX, 0, &wait, err));
-    struct job_waiter w;
     bool watching = wait > 0 && events_watch(r->api, &w, id);
-    enum rc rc = look(r, id, &j, err);
+    enum rc rc = v->look(r, id, ret, err);
     if (rc == RC_OK && watching)
-        rc = follow(r, &w, wait * USEC_PER_SEC, &j, err);
+        rc = follow(r, v, &w, wait * USEC_PER_SEC, ret, err);
     if (watching)
         events_unwatch(r->api, &w);
-    TRY(rc);
+    return rc;
+}
+
+static enum rc run_get(struct request *r, struct err *err)
+{
+    static const struct job_view view = {look, news};
+    struct job j;
+    TRY(job_await(r, &view, &j, err));
     view_job(r, &j);
     return RC_OK;
 }

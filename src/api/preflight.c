@@ -7,8 +7,6 @@
 
 #include "api/priv.h"
 
-enum { WAIT_MAX = 30 };
-
 static const char *asker(struct request *r)
 {
     return r->user.id ? arena_printf(r->a, "user/%lld", (long long)r->user.id) : "local";
@@ -59,14 +57,10 @@ static enum rc look(struct request *r, int64_t id, struct job *ret, struct err *
     return rc;
 }
 
-static bool over(const struct job *j)
+/* Another finding. */
+static bool news(const struct job *a, const struct job *b)
 {
-    return j->state != JOB_READY && j->state != JOB_RUNNING;
-}
-
-static bool same(const char *a, const char *b)
-{
-    return strcmp(a ? a : "", b ? b : "") == 0;
+    return strcmp(a->progress ? a->progress : "", b->progress ? b->progress : "") != 0;
 }
 
 /* All names in the order given; those not looked at yet have "done": false. */
@@ -101,37 +95,11 @@ static enum rc view(struct request *r, const struct job *j, struct err *err)
     return RC_OK;
 }
 
-/* Until there is another finding to tell of, or usec have passed. */
-static enum rc follow(struct request *r, struct job_waiter *w, int64_t usec, struct job *j,
-                      struct err *err)
-{
-    const struct clock *c = r->api->o.clock;
-    const char *first = j->progress;
-    int64_t until = clock_mono(c) + usec;
-    while (!over(j) && same(j->progress, first)) {
-        int64_t left = until - clock_mono(c);
-        if (left <= 0)
-            break;
-        events_wait(r->api, w, left < USEC_PER_SEC / 2 ? left : USEC_PER_SEC / 2);
-        TRY(look(r, w->job, j, err));
-    }
-    return RC_OK;
-}
-
 static enum rc run_get(struct request *r, struct err *err)
 {
-    int64_t id, wait;
+    static const struct job_view how = {look, news};
     struct job j;
-    struct job_waiter w;
-    TRY(r_id(r->params[0], &id, err));
-    TRY(r_query_int(r, "wait", 0, WAIT_MAX, 0, &wait, err));
-    bool watching = wait > 0 && events_watch(r->api, &w, id);
-    enum rc rc = look(r, id, &j, err);
-    if (rc == RC_OK && watching)
-        rc = follow(r, &w, wait * USEC_PER_SEC, &j, err);
-    if (watching)
-        events_unwatch(r->api, &w);
-    TRY(rc);
+    TRY(job_await(r, &how, &j, err));
     return view(r, &j, err);
 }
 

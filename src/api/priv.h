@@ -198,6 +198,15 @@ bool events_watch(struct api *api, struct job_waiter *w, int64_t job); /* false:
 void events_wait(struct api *api, struct job_waiter *w, int64_t usec);
 void events_unwatch(struct api *api, struct job_waiter *w);
 
+/* jobs.c: a job as somebody may see it, and what they would see change. */
+struct job_view {
+    enum rc (*look)(struct request *r, int64_t id, struct job *ret, struct err *err);
+    bool (*news)(const struct job *first, const struct job *now);
+};
+/* The job of {id}, held back up to ?wait= seconds until there is news of it or it is over. */
+MUST enum rc job_await(struct request *r, const struct job_view *v, struct job *ret,
+                       struct err *err);
+
 /* assets.c */
 void assets_reply(struct api *api, struct http_exchange *x);
 void security_headers(struct http_exchange *x, bool is_api);
