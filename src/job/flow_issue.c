@@ -311,10 +311,7 @@ static enum rc take_csr(struct run *r, struct issue *is, struct err *err)
     struct cert_version *v = &is->version;
     AUTO(buf) struct buf der = BUF(1024 * 1024), again = BUF(1024 * 1024);
     struct csr_info i;
-    CHECK(base64_decode(str_from(is->cert.csr), &der), err, RC_CORRUPT, BLAME_US,
-          MSG("job.bad_csr", "the stored CSR of version {0} is damaged",
-              "バージョン {0} の保存された CSR が壊れています"),
-          NUM(v->id));
+    TRY(issue_csr_der(is, is->cert.csr, &der, err));
     TRY(csr_parse(buf_str(&der), r->a, &i, &again, err));
     v->key_alg = i.key_name;
     v->csr = is->cert.csr;

@@ -58,6 +58,9 @@ MUST enum rc issue_add_rows(struct db *db, struct run *r, struct issue *is, stru
 MUST enum rc issue_save_end(struct db *db, struct run *r, struct issue *is, struct err *err);
 /* The certificate is accepted: nothing is left but to save it, and that it is in service. */
 void issue_end(struct run *r, struct issue *is, struct step_out *out);
+/* A stored CSR, of the version or brought from outside; RC_CORRUPT when it is no base64. */
+MUST enum rc issue_csr_der(const struct issue *is, const char *b64, struct buf *out,
+                           struct err *err);
 /* Talks to the CA as far as it is quick. With is->csr NULL no CSR is sent. */
 MUST enum rc issue_dialogue(struct run *r, struct issue *is, struct step_out *out, struct err *err);
 MUST enum rc issue_order_step(struct run *r, struct step_out *out, struct err *err);

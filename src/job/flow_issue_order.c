@@ -168,13 +168,23 @@ static enum rc spki_of(struct str csr, struct str *ret, struct err *err)
     return RC_OK;
 }
 
+static enum rc damaged_csr(const struct issue *is, struct err *err)
+{
+    return FAIL(err, RC_CORRUPT, BLAME_US,
+                MSG("job.bad_csr", "the stored CSR of version {0} is damaged",
+                    "バージョン {0} の保存された CSR が壊れています"),
+                NUM(is->version.id));
+}
+
+enum rc issue_csr_der(const struct issue *is, const char *b64, struct buf *out, struct err *err)
+{
+    return base64_decode(str_from(b64), out) ? RC_OK : damaged_csr(is, err);
+}
+
 static enum rc fill_csr(struct run *r, const struct issue *is, struct ca_order *o, struct err *err)
 {
     AUTO(buf) struct buf der = BUF(1024 * 1024);
-    CHECK(base64_decode(str_from(is->csr), &der), err, RC_CORRUPT, BLAME_US,
-          MSG("job.bad_csr", "the stored CSR of version {0} is damaged",
-              "バージョン {0} の保存された CSR が壊れています"),
-          NUM(is->version.id));
+    TRY(issue_csr_der(is, is->csr, &der, err));
     o->csr_der = (struct str){arena_dup(r->a, der.p, der.len), der.len};
     if (!o->csr_der.p)
         return NOMEM(err);
@@ -409,10 +419,7 @@ enum rc issue_order_step(struct run *r, struct step_out *out, struct err *err)
     struct issue *is = NULL;
     TRY(issue_load(r, &is, err));
     if (!is->csr)
-        return FAIL(err, RC_CORRUPT, BLAME_US,
-                    MSG("job.bad_csr", "the stored CSR of version {0} is damaged",
-                        "バージョン {0} の保存された CSR が壊れています"),
-                    NUM(is->version.id));
+        return damaged_csr(is, err);
     if (!is->order.data && is->given_up > 0) /* the first one was asked for in prepare */
         TRY(issue_may_order(r, is, err));
     return issue_dialogue(r, is, out, err);
