@@ -119,6 +119,13 @@ enum rc cli_call(struct cli *c, const char *method, const char *path, struct str
     return json_parse(text, ret, err);
 }
 
+int cli_remove(struct cli *c, const char *path, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    CLI_TRY(cli_call(c, "DELETE", path, STR_NONE, &j, err));
+    return c->json ? cli_show(c, j) : 0;
+}
+
 static int outcome(const struct json *job)
 {
     const char *state = json_str_or(job, "state", "");

@@ -462,11 +462,7 @@ int cli_cert_revoke(struct cli *c, struct err *err)
 
 int cli_cert_remove(struct cli *c, struct err *err)
 {
-    AUTO(json) struct json *j = NULL;
-    CLI_TRY(cli_call(c, "DELETE", cli_path(c, "/certs/", c->args[0], NULL), STR_NONE, &j, err));
-    if (c->json)
-        cli_json(j);
-    return 0;
+    return cli_remove(c, cli_path(c, "/certs/", c->args[0], NULL), err);
 }
 
 enum rc cli_target_ops(const char *type, const struct target_ops **ret, struct err *err)

@@ -81,7 +81,7 @@ static int binding_list(struct cli *c, struct err *err)
                                              {"target", {"TARGET", "適用先"}},
                                              {"seq", {"ORDER", "適用順"}},
                                              {"state", {"STATE", "状態"}}};
-    const char *path = "/bindings?limit=1";
+    const char *path = "/bindings";
     if (c->arg_count > 0)
         path = cli_path(c, "/bindings?cert=", c->args[0], NULL);
     AUTO(json) struct json *j = NULL;
@@ -121,10 +121,7 @@ static int binding_change(struct cli *c, struct err *err)
 
 static int binding_remove(struct cli *c, struct err *err)
 {
-    AUTO(json) struct json *j = NULL;
-    const char *path = cli_path(c, "/bindings/", c->args[0], NULL);
-    CLI_TRY(cli_call(c, "DELETE", path, STR_NONE, &j, err));
-    return c->json ? cli_show(c, j) : 0;
+    return cli_remove(c, cli_path(c, "/bindings/", c->args[0], NULL), err);
 }
 
 static int watch_change(struct cli *c, struct err *err)

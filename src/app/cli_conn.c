@@ -96,12 +96,7 @@ int cli_conn_show(struct cli *c, struct err *err)
 
 int cli_conn_remove(struct cli *c, struct err *err)
 {
-    AUTO(json) struct json *j = NULL;
-    CLI_TRY(
-        cli_call(c, "DELETE", cli_path(c, cli_conn_base(c), c->args[0], NULL), STR_NONE, &j, err));
-    if (c->json)
-        cli_json(j);
-    return 0;
+    return cli_remove(c, cli_path(c, cli_conn_base(c), c->args[0], NULL), err);
 }
 
 /* check and test: a job whose result is the answer */

@@ -135,11 +135,7 @@ int cli_watch_now(struct cli *c, struct err *err)
 
 int cli_watch_remove(struct cli *c, struct err *err)
 {
-    AUTO(json) struct json *j = NULL;
-    CLI_TRY(cli_call(c, "DELETE", cli_path(c, "/endpoints/", c->args[0], NULL), STR_NONE, &j, err));
-    if (c->json)
-        cli_json(j);
-    return 0;
+    return cli_remove(c, cli_path(c, "/endpoints/", c->args[0], NULL), err);
 }
 
 int cli_job_list(struct cli *c, struct err *err)

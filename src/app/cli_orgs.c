@@ -60,16 +60,9 @@ static int org_change(struct cli *c, struct err *err)
     return put(c, "PATCH", cli_path(c, "/orgs/", c->args[0], NULL), cli_opt(c, "name"), err);
 }
 
-static int remove_at(struct cli *c, const char *path, struct err *err)
-{
-    AUTO(json) struct json *j = NULL;
-    CLI_TRY(cli_call(c, "DELETE", path, STR_NONE, &j, err));
-    return c->json ? cli_show(c, j) : 0;
-}
-
 static int org_remove(struct cli *c, struct err *err)
 {
-    return remove_at(c, cli_path(c, "/orgs/", c->args[0], NULL), err);
+    return cli_remove(c, cli_path(c, "/orgs/", c->args[0], NULL), err);
 }
 
 /* org use ORG CERT; "-" as the organisation takes it away again. */
@@ -104,7 +97,7 @@ static int contact_change(struct cli *c, struct err *err)
 
 static int contact_remove(struct cli *c, struct err *err)
 {
-    return remove_at(c, contact_path(c), err);
+    return cli_remove(c, contact_path(c), err);
 }
 
 static const struct cli_option add_org[] = {

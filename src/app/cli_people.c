@@ -12,13 +12,6 @@ static enum rc change(struct cli *c, const char *method, const char *path, const
     return cli_call(c, method, path, buf_str(body), ret, err);
 }
 
-static int remove_at(struct cli *c, const char *path, struct err *err)
-{
-    AUTO(json) struct json *j = NULL;
-    CLI_TRY(cli_call(c, "DELETE", path, STR_NONE, &j, err));
-    return c->json ? cli_show(c, j) : 0;
-}
-
 static void put_text(struct cli *c, struct json_writer *w, const char *option, const char *member)
 {
     if (cli_opt(c, option))
@@ -102,12 +95,12 @@ static int user_change(struct cli *c, struct err *err)
 
 static int user_remove(struct cli *c, struct err *err)
 {
-    return remove_at(c, cli_path(c, "/users/", c->args[0], NULL), err);
+    return cli_remove(c, cli_path(c, "/users/", c->args[0], NULL), err);
 }
 
 static int user_totp_off(struct cli *c, struct err *err)
 {
-    return remove_at(c, cli_path(c, "/users/", c->args[0], "/totp"), err);
+    return cli_remove(c, cli_path(c, "/users/", c->args[0], "/totp"), err);
 }
 
 /* ---- group ---- */
@@ -189,7 +182,7 @@ static int group_change(struct cli *c, struct err *err)
 
 static int group_remove(struct cli *c, struct err *err)
 {
-    return remove_at(c, cli_path(c, "/groups/", c->args[0], NULL), err);
+    return cli_remove(c, cli_path(c, "/groups/", c->args[0], NULL), err);
 }
 
 static int group_join(struct cli *c, struct err *err)
@@ -207,7 +200,7 @@ static int group_join(struct cli *c, struct err *err)
 static int group_leave(struct cli *c, struct err *err)
 {
     const char *base = cli_path(c, "/groups/", c->args[0], "/members/");
-    return remove_at(c, base ? cli_path(c, base, c->args[1], NULL) : NULL, err);
+    return cli_remove(c, base ? cli_path(c, base, c->args[1], NULL) : NULL, err);
 }
 
 /* group give GROUP KIND NAME; "-" as the group takes it away again. */
@@ -277,7 +270,7 @@ static int token_add(struct cli *c, struct err *err)
 
 static int token_remove(struct cli *c, struct err *err)
 {
-    return remove_at(c, cli_path(c, "/tokens/", c->args[0], NULL), err);
+    return cli_remove(c, cli_path(c, "/tokens/", c->args[0], NULL), err);
 }
 
 /* ---- session ---- */
@@ -300,7 +293,7 @@ static int session_list(struct cli *c, struct err *err)
 
 static int session_remove(struct cli *c, struct err *err)
 {
-    return remove_at(c, cli_path(c, "/sessions/", c->args[0], NULL), err);
+    return cli_remove(c, cli_path(c, "/sessions/", c->args[0], NULL), err);
 }
 
 /* ---- audit ---- */
@@ -344,7 +337,7 @@ static int audit_forward(struct cli *c, struct err *err)
     const char *host = cli_opt(c, "host"), *ca = cli_opt(c, "ca-pem-file");
     int64_t port = 0;
     if (cli_opt(c, "off"))
-        return remove_at(c, "/settings/syslog", err);
+        return cli_remove(c, "/settings/syslog", err);
     if (!host) {
         CLI_TRY(cli_call(c, "GET", "/settings/syslog", STR_NONE, &j, err));
         return cli_show(c, j);

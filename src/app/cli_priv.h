@@ -98,6 +98,8 @@ MUST enum rc cli_raw(struct cli *c, const char *method, const char *path, struct
                      const char *idempotency, struct str *ret, struct err *err);
 /* "/certs/" + escaped name + tail, in the arena; NULL when out of memory. */
 const char *cli_path(struct cli *c, const char *base, const char *name, const char *tail);
+/* DELETE; the exit status. Says nothing but with --json. */
+int cli_remove(struct cli *c, const char *path, struct err *err);
 /* Prints activities until the job (and the roll-out it started) ended; *ret_exit by the outcome. */
 MUST enum rc cli_follow(struct cli *c, int64_t job, int *ret_exit, struct json **ret_job,
                         struct err *err);

@@ -383,10 +383,7 @@ static int share_list(struct cli *c, struct err *err)
 
 static int share_remove(struct cli *c, struct err *err)
 {
-    AUTO(json) struct json *j = NULL;
-    CLI_TRY(
-        cli_call(c, "DELETE", cli_path(c, "/vendor/shares/", c->args[0], ""), STR_NONE, &j, err));
-    return c->json ? cli_show(c, j) : 0;
+    return cli_remove(c, cli_path(c, "/vendor/shares/", c->args[0], NULL), err);
 }
 
 /* ---- money and the ledger ---- */
