@@ -20,37 +20,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/os/file.h"
+#include "log_rig.h"
 
-#define OK(expr)                                                                                   \
-    do {                                                                                           \
-        struct err err_ = {0};                                                                     \
-        struct err *err = &err_;                                                                   \
-        enum rc rc_ = (expr);                                                                      \
-        if (rc_ != RC_OK)                                                                          \
-            fail_msg("%s: %s (%s)", #expr, err_.en, rc_name(rc_));                                 \
-    } while (0)
-
-static char dir[64];
 static const int64_t now = INT64_C(1795000000) * USEC_PER_SEC;
-
-static int start(void **state)
-{
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/inro-log-XXXXXX");
-    return mkdtemp(dir) ? 0 : 1;
-}
-
-static int drop(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st, (void)flag, (void)ftw;
-    return remove(path);
-}
-
-static int end(void **state)
-{
-    (void)state;
-    return nftw(dir, drop, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 /* Number and bytes of the files; every one is private. */
 static int count(int64_t *bytes)

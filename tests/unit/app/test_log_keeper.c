@@ -19,17 +19,8 @@
 #include "app/log_keeper.h"
 #include "base/log.h"
 #include "base/os/file.h"
+#include "log_rig.h"
 
-#define OK(expr)                                                                                   \
-    do {                                                                                           \
-        struct err err_ = {0};                                                                     \
-        struct err *err = &err_;                                                                   \
-        enum rc rc_ = (expr);                                                                      \
-        if (rc_ != RC_OK)                                                                          \
-            fail_msg("%s: %s (%s)", #expr, err_.en, rc_name(rc_));                                 \
-    } while (0)
-
-static char dir[64];
 static int real_stderr = -1;
 
 /* Standard error for the while; -1: as it was. */
@@ -38,25 +29,6 @@ static void stderr_is(int fd)
     if (real_stderr < 0)
         real_stderr = dup(2);
     assert_int_equal(dup2(fd < 0 ? real_stderr : fd, 2), 2);
-}
-
-static int start(void **state)
-{
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/inro-log-XXXXXX");
-    return mkdtemp(dir) ? 0 : 1;
-}
-
-static int drop(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st, (void)flag, (void)ftw;
-    return remove(path);
-}
-
-static int end(void **state)
-{
-    (void)state;
-    return nftw(dir, drop, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static void lines_of_many_arrive_whole(void **state)

@@ -13,14 +13,7 @@
 #include "crypto/digest.h"
 #include "crypto/key.h"
 #include "crypto/licence.h"
-
-#define OK(expr)                                                                                   \
-    do {                                                                                           \
-        struct err err_ = {0};                                                                     \
-        struct err *err = &err_;                                                                   \
-        if ((expr) != RC_OK)                                                                       \
-            fail_msg("%s: %s", #expr, err_.en);                                                    \
-    } while (0)
+#include "licence_rig.h"
 
 #define INSTALLATION "00112233445566778899aabbccddeeff"
 
@@ -29,15 +22,6 @@ static struct {
     struct licence_key pub, other_pub;
     struct arena *a;
 } t;
-
-static struct licence_key public_of(const struct key *k)
-{
-    AUTO(buf) struct buf spki = BUF(256);
-    struct licence_key r;
-    OK(key_spki(k, &spki, err));
-    OK(licence_key_from_spki(buf_str(&spki), &r, err));
-    return r;
-}
 
 static int setup(void **state)
 {
