@@ -6,9 +6,6 @@
 
 enum { MANY = 1000 };
 
-/* Released with Inro itself: a clock before this is wrong. 2026-01-01. */
-static const int64_t built_at = (int64_t)1767225600 * USEC_PER_SEC;
-
 /* Settings for the audit log: a secret is the fingerprint of its sealed form, which tells that it
  * changed and nothing else. */
 void view_fingerprints(struct json_writer *w, const struct json *stored)
@@ -264,7 +261,7 @@ static enum rc cert_jobs(struct request *r, const struct cert *c, struct cert_fa
 static enum rc cert_facts(struct request *r, const struct cert *c, struct cert_facts *f,
                           struct err *err)
 {
-    struct health_facts h = {.now = r->now, .built_at = built_at};
+    struct health_facts h = {.now = r->now, .built_at = BUILT_AT};
     struct err none = {0};
     bool found = false;
     *f = (struct cert_facts){0};

@@ -125,7 +125,7 @@ static void look_clock(struct doctor *d)
     int64_t at = clock_now(clock_real());
     time_rfc3339(at, now);
     int state = adjtimex(&t);
-    if (at < INT64_C(1767225600) * USEC_PER_SEC)
+    if (at < BUILT_AT)
         TELL(d, BAD, "clock",
              MSG("doctor.clock",
                  "the clock says {0}, which is before this program was made: set it",

@@ -12,19 +12,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/gui_pair.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/os/file.h"
 #include "base/rand.h"
 #include "codec/json.h"
 #include "crypto/digest.h"
 #include "crypto/envelope.h"
-#include "crypto/issue.h"
 #include "job/licence.h"
 #include "store/repo.h"
 
-enum { GUI_DAYS = 825, SECRET_FILE_MAX = 4096 };
+enum { SECRET_FILE_MAX = 4096 };
 
 struct init_options {
     const char *admin;
@@ -115,93 +114,6 @@ static enum rc make_master_key(const struct config *c, struct arena *a, struct e
     master_key_destroy(mk);
     TRY(rc);
     return file_write_atomic(path, buf_str(&text), 0600, (uid_t)-1, (gid_t)-1, err);
-}
-
-/* Certificate and key read, belong together, and hold for more than a day. */
-static bool pair_is_good(const char *cert_path, const char *key_path, struct arena *a)
-{
-    AUTO(buf) struct buf pem = BUF(CERT_MAX_PEM_BYTES);
-    AUTO(buf) struct buf key_pem = BUF_SECRET(16384);
-    AUTO(key) struct key *key = NULL;
-    unsigned char spki[32];
-    struct cert_list list;
-    return file_read(cert_path, &pem, NULL) == RC_OK &&
-           cert_parse_pem(buf_str(&pem), true, a, &list, NULL) == RC_OK &&
-           list.v[0].not_after > clock_now(clock_real()) + USEC_PER_DAY &&
-           file_read(key_path, &key_pem, NULL) == RC_OK &&
-           key_from_pem(buf_str(&key_pem), NULL, &key, NULL) == RC_OK &&
-           key_spki_sha256(key, spki, NULL) == RC_OK &&
-           memcmp(spki, list.v[0].spki_sha256, sizeof spki) == 0;
-}
-
-/* A pair that cannot be used is kept beside the one that takes its place. */
-static enum rc keep_pair(const char *cert_path, const char *key_path, struct arena *a,
-                         struct err *err)
-{
-    const char *const paths[] = {cert_path, key_path};
-    if (access(cert_path, F_OK) != 0)
-        return RC_OK;
-    for (size_t i = 0; i < COUNT_OF(paths); i++) {
-        const char *old = arena_printf(a, "%s.old", paths[i]);
-        if (!old)
-            return NOMEM(err);
-        if (rename(paths[i], old) != 0 && errno != ENOENT)
-            return file_fail(err, old, errno);
-    }
-    log_line(
-        LOG_WARN, "supervisor",
-        "the pair %s cannot be used (ended, broken or not a pair); a self-signed one takes its "
-        "place, the former is kept as .old",
-        cert_path);
-    return RC_OK;
-}
-
-static enum rc write_pair(const struct key *key, struct str der, const char *cert_path,
-                          const char *key_path, struct err *err)
-{
-    AUTO(buf) struct buf key_pem = BUF_SECRET(16384);
-    AUTO(buf) struct buf cert_pem = BUF(CERT_MAX_PEM_BYTES);
-    TRY(key_to_pem(key, &key_pem, err));
-    cert_to_pem(der, &cert_pem);
-    TRY(buf_ok(&cert_pem, err));
-    TRY(file_write_atomic(key_path, buf_str(&key_pem), 0600, (uid_t)-1, (gid_t)-1, err));
-    return file_write_atomic(cert_path, buf_str(&cert_pem), 0644, (uid_t)-1, (gid_t)-1, err);
-}
-
-enum rc init_gui_cert(const struct config *c, struct arena *a, struct err *err)
-{
-    const char *dir = config_path(c, a, "tls");
-    const char *cert_path = config_path(c, a, "tls/gui.crt");
-    const char *key_path = config_path(c, a, "tls/gui.key");
-    char host[256] = "localhost";
-    if (!dir || !cert_path || !key_path)
-        return NOMEM(err);
-    TRY(dir_make(dir, 0700, err));
-    if (pair_is_good(cert_path, key_path, a))
-        return RC_OK;
-    TRY(keep_pair(cert_path, key_path, a, err));
-    AUTO(key) struct key *key = NULL;
-    AUTO(buf) struct buf spki = BUF(4096);
-    AUTO(buf) struct buf der = BUF(CERT_MAX_BYTES);
-    (void)gethostname(host, sizeof host - 1);
-    const char *dns[] = {"localhost", host};
-    const char *ips[] = {"127.0.0.1", "::1"};
-    int64_t now = clock_now(clock_real());
-    struct issue_spec spec = {
-        .subject = {.common_name = "Inro"},
-        .dns = dns,
-        .dns_count = strcmp(host, "localhost") == 0 ? 1 : 2,
-        .ips = ips,
-        .ip_count = 2,
-        .not_before = now - 3600 * USEC_PER_SEC,
-        .not_after = now + GUI_DAYS * USEC_PER_DAY,
-        .path_len = -1,
-        .server_auth = true,
-    };
-    TRY(key_generate(KEY_EC256, &key, err));
-    TRY(key_spki(key, &spki, err));
-    TRY(cert_issue(key, STR(""), buf_str(&spki), &spec, &der, err));
-    return write_pair(key, buf_str(&der), cert_path, key_path, err);
 }
 
 /* 20 characters of an alphabet without look-alikes: about 114 bits. */
@@ -307,7 +219,7 @@ static enum rc init_all(const struct config *c, struct arena *a, const struct in
         TRY(dir_make(dir, 0700, err));
     }
     TRY(make_master_key(c, a, err));
-    TRY(init_gui_cert(c, a, err));
+    TRY(gui_pair_ready(c, clock_real(), a, err));
     return fill_store(c, a, o, ret_password, err);
 }
 

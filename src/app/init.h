@@ -1,4 +1,4 @@
-/* Making an installation: data directory, master key, store, first administrator, GUI key pair. */
+/* Making an installation: data directory, master key, store, first administrator. */
 #ifndef INRO_APP_INIT_H
 #define INRO_APP_INIT_H
 
@@ -12,7 +12,5 @@ MUST enum rc init_verify(const struct config *c, struct arena *a, struct err *er
 MUST enum rc init_lock(const struct config *c, struct arena *a, int *ret_fd, struct err *err);
 /* Half-written files of a killed process; only under the data directory's lock. */
 MUST enum rc init_sweep(const struct config *c, struct arena *a, struct err *err);
-/* A self-signed pair in DATA/tls when there is none or it ends within a day. */
-MUST enum rc init_gui_cert(const struct config *c, struct arena *a, struct err *err);
 
 #endif

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "app/cli.h"
+#include "app/gui_pair.h"
 #include "app/init.h"
 #include "app/log_keeper.h"
 #include "app/restore.h"
@@ -317,7 +318,7 @@ static enum rc prepare(struct supervisor *s, int argc, char *const argv[], int *
     TRY(init_sweep(&s->config, s->arena, err));
     (void)notify_manager("STATUS=looking at the store; an older one is upgraded first");
     TRY(upgrade_store(&s->config, s->arena, argc, argv, err));
-    TRY(init_gui_cert(&s->config, s->arena, err));
+    TRY(gui_pair_ready(&s->config, clock_real(), s->arena, err));
     return config_argv(&s->config, s->arena, &s->argv, err);
 }
 

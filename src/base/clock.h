@@ -11,6 +11,8 @@
 #define USEC_PER_SEC  ((int64_t)1000000)
 #define USEC_PER_MSEC ((int64_t)1000)
 #define USEC_PER_DAY  (86400 * USEC_PER_SEC)
+/* 2026-01-01, before the first release: a clock that stands earlier is wrong. */
+#define BUILT_AT (INT64_C(1767225600) * USEC_PER_SEC)
 
 struct clock {
     int64_t (*now)(const struct clock *);  /* wall clock, UTC microseconds */

@@ -387,13 +387,19 @@ def clock_back(box):
     judge(f)
 
 
+def gui_pair(f, suffix=""):
+    return [open(f"{f.inro.data}/tls/gui.{half}{suffix}").read() for half in ("crt", "key")]
+
+
 def clock_jumps(box):
-    """An hour either way is nothing; a year back is said, and nothing is judged by it; 2039 is a date like another."""
+    """An hour either way is nothing; a year back is said, and nothing is judged by it; 2039 is a date like another, and on
+    return the GUI serves with the pair it had."""
     f = Fleet(box, pebble=False, targets=1)
     first = f.ready("private")
     f.inro.cli("cert", "change", NAMES[0], "--auto-renew", "no")
     told = lambda: f.sql("SELECT count(*) FROM notice WHERE event = 'clock.wrong'")[0][0]  # noqa: E731
     orders = f.sql("SELECT count(*) FROM cert_order")
+    gui = gui_pair(f)
     for offset in (3600, 0):  # forward, and an hour back from there
         clock(f, offset)
         time.sleep(1)
@@ -405,7 +411,9 @@ def clock_jumps(box):
     want(f.show()["health"] == "expired", f"in 2039: {f.show()['health']}")
     licence = f.inro.get("licence", "show")
     want(licence["state"] == "ended" and licence["days_left"] == 0, f"in 2039: {licence}")
+    want(gui_pair(f) != gui and gui_pair(f, ".old") == gui, "in 2039 the ended pair of the GUI serves, or is not kept")
     clock(f, 0)
+    want(gui_pair(f) == gui, "on return the GUI serves with a pair that is not valid yet")
     wait_for("the certificate is valid again", lambda: f.show()["health"] == "valid", 30)
     want(f.sql("SELECT count(*) FROM cert_order") == orders and f.all_serve() == first, "something was ordered or changed")
     idle(f)

@@ -505,20 +505,22 @@ def upgrade_killed_at_each_step(box):
 
 
 def gui_pair_that_cannot_be_used(box):
-    """F36: an ended, broken or mixed pair: the daemon starts with one of its own, the command line works, the former is kept."""
+    """F36: an ended, broken or mixed pair: the daemon starts with one of its own, the command line works, every former one is
+    kept."""
     i = with_ca(box)
     i.stop()
     from rig import self_signed
     crt, key = f"{i.data}/tls/gui.crt", f"{i.data}/tls/gui.key"
     good, other = self_signed(f"{box.folder}/p", "good", "DNS:localhost"), self_signed(f"{box.folder}/p", "other", "DNS:localhost")
+    third = self_signed(f"{box.folder}/p", "third", "DNS:localhost")
     subprocess.run(["faketime", "2020-01-01", "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
                     "-nodes", "-days", "30", "-subj", "/CN=old", "-keyout", f"{box.folder}/old.key", "-out",
                     f"{box.folder}/old.crt"], check=True, capture_output=True)
     with open(f"{box.folder}/garbage", "w") as f:
         f.write("-----BEGIN CERTIFICATE-----\nnot at all\n")
     cases = {"ended": (f"{box.folder}/old.crt", f"{box.folder}/old.key"), "not a pair": (good[0], other[1]),
-             "garbage": (f"{box.folder}/garbage", good[1])}
-    for name, (c, k) in cases.items():
+             "garbage": (f"{box.folder}/garbage", third[1])}
+    for n, (name, (c, k)) in enumerate(cases.items()):
         shutil.copy(c, crt)
         shutil.copy(k, key)
         os.chmod(key, 0o600)
@@ -528,6 +530,8 @@ def gui_pair_that_cannot_be_used(box):
         check(f"{name}: another takes its place", open(crt).read() != open(c).read())
         check(f"{name}: the former is kept", open(f"{crt}.old").read() == open(c).read() and
               open(f"{key}.old").read() == open(k).read())
+        before = list(cases.values())[n - 1][0]
+        check(f"{name}: and what was kept before", n == 0 or open(f"{crt}.old.{n + 1}").read() == open(before).read())
     shutil.copy(good[0], crt)
     shutil.copy(good[1], key)
     i.start()
