@@ -31,7 +31,7 @@ static const struct tag tags[] = {
     {"installation",
      {"The installation, its logs, backups and audit log",
       "システム、ログ、バックアップ、監査ログ"},
-     "health system summary settings logs support-bundle events openapi.json backups audit"},
+     "health system engine summary settings logs support-bundle events openapi.json backups audit"},
     {"licence", {"The licence", "ライセンス"}, "licence"},
     {"vendor", {"The vendor's desk", "ベンダー機能"}, "vendor"},
 };

@@ -18,8 +18,8 @@ static bool log_json, log_journal;
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static const int priorities[] = {3, 4, 6, 7}; /* syslog(3): err, warning, info, debug */
-static const char *const rooms[] = {"api",    "app",        "connect", "front", "job",   "net",
-                                    "prober", "supervisor", "store",   "vault", "worker"};
+static const char *const rooms[] = {"api",    "app",    "connect",    "front", "job",   "net",
+                                    "prober", "runner", "supervisor", "store", "vault", "worker"};
 
 /* One level per room, and one for words that are no room. */
 struct level_table {

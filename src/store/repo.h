@@ -119,6 +119,17 @@ MUST enum rc db_connector_tally(struct db *db, struct arena *a, struct tally_lis
 MUST enum rc db_delivery_tally(struct db *db, int64_t since, struct arena *a,
                                struct tally_list *ret, struct err *err);
 
+/* Of the whole installation, whoever asks. Times 0 = none. */
+struct engine_counts {
+    int64_t due, oldest;               /* ready and its time has come; since when */
+    int64_t running, waiting, blocked; /* open work without the tick itself */
+    int64_t tick_at, tick_next;        /* the tick ran, and runs or should have run again */
+    int64_t look_next, renewal_next;   /* the earliest that is planned */
+    bool clock_wrong;
+};
+MUST enum rc db_engine_counts(struct db *db, int64_t now, struct arena *a,
+                              struct engine_counts *ret, struct err *err);
+
 MUST enum rc db_version_add(struct db *db, struct cert_version *v, struct err *err);
 MUST enum rc db_version_get(struct db *db, int64_t id, struct arena *a, struct cert_version *ret,
                             struct err *err);

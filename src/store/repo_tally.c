@@ -2,6 +2,7 @@
 #include "store/store_priv.h"
 
 #include "base/clock.h"
+#include "codec/json.h"
 #include "store/repo.h"
 
 static const struct col tally_named[] = {CT(tally, name), CI(tally, n)};
@@ -57,5 +58,47 @@ enum rc db_delivery_tally(struct db *db, int64_t since, struct arena *a, struct 
                           struct err *err)
 {
     MANY(db, STMT_DELIVERY_TALLY, &named_map, a, ret, err, I(since), T(db->scope));
+    return RC_OK;
+}
+
+struct tick_row {
+    int64_t at, next;
+    const char *progress;
+};
+struct queue_row {
+    int64_t due, oldest, running, waiting, blocked;
+};
+struct plan_row {
+    int64_t look, renewal;
+};
+MAP(queue_row, "queue", "待ち行列", CI(queue_row, due), CI(queue_row, oldest),
+    CI(queue_row, running), CI(queue_row, waiting), CI(queue_row, blocked));
+MAP(plan_row, "plan", "予定", CI(plan_row, look), CI(plan_row, renewal));
+MAP(tick_row, "tick", "予定の確認", CI(tick_row, at), CI(tick_row, next), CT(tick_row, progress));
+
+enum rc db_engine_counts(struct db *db, int64_t now, struct arena *a, struct engine_counts *ret,
+                         struct err *err)
+{
+    struct queue_row q;
+    struct plan_row p;
+    struct tick_row t = {0};
+    AUTO(json) struct json *state = NULL;
+    TRY(db_one(db, STMT_ENGINE_QUEUE, ARGS(I(now)), &queue_row_map, a, &q, err));
+    TRY(db_one(db, STMT_ENGINE_PLAN, NULL, 0, &plan_row_map, a, &p, err));
+    enum rc rc = db_one(db, STMT_ENGINE_TICK, NULL, 0, &tick_row_map, a, &t, err);
+    if (rc != RC_NOT_FOUND)
+        TRY(rc);
+    if (t.progress)
+        TRY(json_parse(str_from(t.progress), &state, err));
+    *ret = (struct engine_counts){.due = q.due,
+                                  .oldest = q.oldest,
+                                  .running = q.running,
+                                  .waiting = q.waiting,
+                                  .blocked = q.blocked,
+                                  .tick_at = t.at,
+                                  .tick_next = t.next,
+                                  .look_next = p.look,
+                                  .renewal_next = p.renewal,
+                                  .clock_wrong = json_bool_or(state, "clock_wrong", false)};
     return RC_OK;
 }

@@ -282,6 +282,24 @@ test("reports on paper: the sheet alone, dark on white, heads on every page", as
   }
 });
 
+test("Inro itself stands still: first among what needs a person, in words, with the way to look", async () => {
+  const page = await open({ lang: "ja" });
+  const engine = (await api(page, "GET", "/engine")).body;
+  check(engine.tick_at !== null && !engine.problems.some((p) => p.id !== "backup.none"), `it works, and says: ${JSON.stringify(engine.problems)}`);
+  const since = new Date(Date.now() - 20 * 60000).toISOString();
+  const stopped = { id: "engine.stopped", message: { en: "The worker does not run.", ja: "処理プロセスが停止しています。" }, since };
+  await page.route("**/api/v1/engine", (r) => r.fulfill({ json: { ...engine, tick_at: since, problems: [stopped, ...engine.problems] } }));
+  await visit(page, "/");
+  const first = page.locator(".need-list > li").first();
+  const said = await first.innerText();
+  check(said.includes("処理プロセスが停止しています。") && said.includes("20 分前"), `first of what needs a person: ${said}`);
+  await axe(page, "engine stopped");
+  await shot(page, "88-engine-stopped-ja");
+  await first.getByRole("link", { name: "システム情報を見る" }).click();
+  await page.waitForSelector("#roles");
+  check((await text(page)).includes("処理プロセスが停止しています。"), "the system page does not say it");
+});
+
 test("a copy has taken over: told without a reload, and a person decides", async () => {
   const page = await open({ lang: "ja" });
   await visit(page, "/certs");

@@ -146,7 +146,7 @@ async function walk(lang, size, label) {
       await axe(page, `${name} ${lang} ${label} light`);
       await page.evaluate(() => (document.documentElement.dataset.theme = "dark"));
       await axe(page, `${name} ${lang} ${label} dark`);
-      if (lang === "ja") await shot(page, `${step}-${lang}-${label}-dark`);
+      await shot(page, `${step}-${lang}-${label}-dark`);
       await page.evaluate(() => (document.documentElement.dataset.theme = "light"));
     } catch (e) {
       faults.push(String(e.message ?? e).slice(0, 600));

@@ -19,82 +19,117 @@ function useMeasure(first: number): [{ current: HTMLDivElement | null }, number]
 }
 
 const WEEK = 7 * 86400000;
+/** What the summary counts: thirteen months. */
+const WEEKS = 57;
 /** From what is worst to what is fine: also the order of the stack. */
 export const healthOrder = ["expired", "failed", "revoked", "deploy_failed", "drift", "expiring", "ordering", "new", "valid"];
 
-/** Thirteen months of ends, a bar for each week; every bar leads to its list. */
-export function ExpiryTimeline({ s }: { s: Summary }): JSX.Element {
-  const [at, setAt] = useState<number | null>(null);
-  const n = 57;
-  const from = new Date(s.now).getTime();
-  const bars = Array.from({ length: n }, (_, w) => {
-    const parts = healthOrder.map((h) => ({ h, n: s.weeks.find((x) => x.week === w && x.health === h)?.count ?? 0 })).filter((x) => x.n > 0);
-    return { w, parts, total: parts.reduce((a, x) => a + x.n, 0) };
+/** Weeks from `first` on, `weeks` of them, as one bar. */
+interface Bar {
+  first: number;
+  weeks: number;
+  parts: { h: string; n: number }[];
+  total: number;
+}
+
+function barsOf(s: Summary, each: number): Bar[] {
+  return Array.from({ length: Math.ceil(WEEKS / each) }, (_, i) => {
+    const first = i * each,
+      weeks = Math.min(each, WEEKS - first);
+    const mine = s.weeks.filter((x) => x.week >= first && x.week < first + weeks);
+    const parts = healthOrder.map((h) => ({ h, n: mine.reduce((a, x) => a + (x.health === h ? x.count : 0), 0) })).filter((x) => x.n > 0);
+    return { first, weeks, parts, total: parts.reduce((a, x) => a + x.n, 0) };
   });
+}
+
+/** Thirteen months of ends, a bar for each week (for each four where a finger needs room); every bar leads to its list. */
+export function ExpiryTimeline({ s }: { s: Summary }): JSX.Element {
+  const [el, W] = useMeasure(1140);
+  const [at, setAt] = useState<number | null>(null);
+  const from = new Date(s.now).getTime();
+  const each = W < 640 ? 4 : 1;
+  const bars = barsOf(s, each);
   const top = Math.max(1, ...bars.map((b) => b.total));
-  const W = 1140,
-    H = 150,
+  const H = 150,
     low = 118,
-    step = W / n;
-  const link = (w: number): string => `/certs?from=${Math.floor((from + w * WEEK) / 1000)}&before=${Math.floor((from + (w + 1) * WEEK) / 1000)}&sort=expires`;
-  const months: { x: number; text: string }[] = [];
-  for (let w = 0, last = ""; w < n; w++) {
-    const m = month(from + w * WEEK);
-    if (m !== last) months.push({ x: w * step, text: m });
-    last = m;
-  }
-  // The rest of this month may be too short for its name: the next month's is kept.
-  if (months[0] && months[1] && months[1].x - months[0].x < 3 * step) months.shift();
+    tall = 96,
+    week = W / WEEKS,
+    gap = each > 1 ? 6 : 4;
+  const day = (w: number): number => from + w * WEEK;
+  const link = (b: Bar): string => `/certs?from=${Math.floor(day(b.first) / 1000)}&before=${Math.floor(day(b.first + b.weeks) / 1000)}&sort=expires`;
+  const name = (b: Bar): string => t("timeline_weeks", date(day(b.first)), date(day(b.first + b.weeks) - 1), number(b.total));
   const shown = at !== null ? bars[at] : undefined;
   return (
     <div class="pic">
-      <div class="pic-wide" tabIndex={0} role="group" aria-label={t("timeline_hint")}>
-      <svg viewBox={`0 0 ${W} ${H}`} class="timeline" role="group" aria-label={t("timeline_title")}>
-        <line x1="0" x2={W} y1={low} y2={low} class="axis" />
-        {months.map((m) => (
-          <g key={m.x}>
-            <line x1={m.x} x2={m.x} y1={low} y2={low + 6} class="axis" />
-            <text x={m.x + 3} y={low + 20} class="tick">
-              {m.text}
-            </text>
-          </g>
-        ))}
-        {bars.map((b) => {
-          let y = low;
-          if (b.total === 0) return null;
-          return (
-            <a
-              key={b.w}
-              href={link(b.w)}
-              class="bar"
-              aria-label={t("timeline_week", date(from + b.w * WEEK), b.total)}
-              onMouseEnter={() => setAt(b.w)}
-              onMouseLeave={() => setAt(null)}
-              onFocus={() => setAt(b.w)}
-              onBlur={() => setAt(null)}
-              onClick={(e) => {
-                e.preventDefault();
-                go(link(b.w));
-              }}
-            >
-              <rect x={b.w * step} y="0" width={step} height={low} class="hit" />
-              {b.parts.map((part) => {
-                const h = Math.max(4, (part.n / top) * 100);
-                y -= h;
-                return <rect key={part.h} x={b.w * step + 2} y={y} width={step - 4} height={h - 1} class={`fill-${part.h}`} rx="1.5" />;
-              })}
-            </a>
-          );
-        })}
-        <line x1="0.75" x2="0.75" y1="4" y2={low} class="now" />
-      </svg>
+      <div ref={el}>
+        <svg viewBox={`0 0 ${W} ${H}`} class="timeline" role="group" aria-label={t("timeline_title")}>
+          <line x1="0" x2={W} y1={low} y2={low} class="axis" />
+          <line x1="0" x2={W} y1={low - tall} y2={low - tall} class="scale" />
+          <text x={W} y={low - tall - 5} class="tick" text-anchor="end">
+            {t("timeline_top", number(top))}
+          </text>
+          <Months from={from} week={week} />
+          {bars.map((b, i) => {
+            let y = low;
+            if (b.total === 0) return null;
+            return (
+              <a
+                key={b.first}
+                href={link(b)}
+                class="bar"
+                aria-label={name(b)}
+                onMouseEnter={() => setAt(i)}
+                onMouseLeave={() => setAt(null)}
+                onFocus={() => setAt(i)}
+                onBlur={() => setAt(null)}
+                onClick={(e) => {
+                  e.preventDefault();
+                  go(link(b));
+                }}
+              >
+                <rect x={b.first * week} y="0" width={b.weeks * week} height={low} class="hit" />
+                {b.parts.map((part) => {
+                  const h = Math.max(4, (part.n / top) * tall);
+                  y -= h;
+                  return <rect key={part.h} x={b.first * week + gap / 2} y={y} width={b.weeks * week - gap} height={h - 1} class={`fill-${part.h}`} rx="1.5" />;
+                })}
+              </a>
+            );
+          })}
+          <line x1="0.75" x2="0.75" y1="4" y2={low} class="now" />
+        </svg>
       </div>
       <p class="pic-note" aria-hidden="true">
-        {shown && shown.total > 0
-          ? `${t("timeline_week", date(from + shown.w * WEEK), shown.total)} : ${shown.parts.map((x) => `${stateText(x.h).text} ${number(x.n)}`).join(", ")}`
-          : t("timeline_hint")}
+        {shown && shown.total > 0 ? `${name(shown)} : ${shown.parts.map((x) => `${stateText(x.h).text} ${number(x.n)}`).join(", ")}` : t(each > 1 ? "timeline_hint_4" : "timeline_hint")}
       </p>
     </div>
+  );
+}
+
+/** The names of the months under the weeks: all that have room. */
+function Months({ from, week }: { from: number; week: number }): JSX.Element {
+  const all: { x: number; text: string }[] = [];
+  for (let w = 0, last = ""; w < WEEKS; w++) {
+    const m = month(from + w * WEEK);
+    if (m !== last) all.push({ x: w * week, text: m });
+    last = m;
+  }
+  // The rest of this month may be too short for its name: the next month's is kept.
+  if (all[0] && all[1] && all[1].x - all[0].x < 3 * week) all.shift();
+  const skip = Math.max(1, Math.ceil(40 / (4 * week)));
+  return (
+    <>
+      {all.map((m, i) => (
+        <g key={m.x}>
+          <line x1={m.x} x2={m.x} y1={118} y2={124} class="axis" />
+          {i % skip === 0 && (
+            <text x={m.x + 3} y={138} class="tick">
+              {m.text}
+            </text>
+          )}
+        </g>
+      ))}
+    </>
   );
 }
 
@@ -121,7 +156,6 @@ export function LifeLine({ c }: { c: CertDetail }): JSX.Element | null {
     c.renew_at ? `${t("renewal_planned")}: ${date(c.renew_at)} (${relative(c.renew_at)})` : "",
   ].filter(Boolean);
   const nowX = x(now);
-  const clash = renew !== null && Math.abs(renew - nowX) < 130;
   return (
     <figure class="pic">
       <div ref={el}>
@@ -154,7 +188,7 @@ export function LifeLine({ c }: { c: CertDetail }): JSX.Element | null {
         </text>
         {renew !== null && (
           <g>
-            <line x1={renew} x2={renew} y1={clash ? 16 : 16} y2={H - 38} class="renew" />
+            <line x1={renew} x2={renew} y1={16} y2={H - 38} class="renew" />
             <text x={renew + (renew > W - 160 ? -4 : 4)} y={H - 26} class="tick" text-anchor={renew > W - 160 ? "end" : "start"}>
               {t("renewal_planned")} {shortDate(c.renew_at)}
             </text>

@@ -9,11 +9,13 @@ import { A } from "../lib/router";
 import { Days, ExpiryTimeline, healthOrder } from "../pic/pics";
 import { Empty, Fault, Head, Loading, Panel, State, When, errorText, faultText, toast } from "../ui/basic";
 import { subjectLink } from "../ui/job";
+import { EngineView, urgent, useEngine, whereHelps, type Engine } from "./engine";
 import { LicenceUse, useLicence } from "./licence";
 
 export function Dashboard(): JSX.Element {
   useTitle(t("dashboard"));
   const s = useGet<Summary>("/summary", ["cert", "job", "endpoint", "deployment"]);
+  const engine = useEngine();
   if (!s.value) return s.error ? <Fault error={s.error} retry={() => void s.reload()} /> : <Loading />;
   const total = Object.values(s.value.health).reduce((a, b) => a + b, 0);
   if (total === 0 && isAdmin())
@@ -41,7 +43,7 @@ export function Dashboard(): JSX.Element {
           </A>
         )}
       </Head>
-      <Needs s={s.value} />
+      <Needs s={s.value} engine={engine.value} />
       <Panel title={t("timeline_title")} id="timeline" side={<A href="/report/expiry">{t("print_report")}</A>}>
         <Health s={s.value} total={total} />
         <ExpiryTimeline s={s.value} />
@@ -59,6 +61,9 @@ export function Dashboard(): JSX.Element {
         </Panel>
         <Panel title={t("licence_use")} id="licence" side={isAdmin() && <A href="/settings/licence">{t("licence")}</A>}>
           <LicenceUse summary={s.value} />
+        </Panel>
+        <Panel title={t("engine")} id="engine" class="across" side={<A href="/settings/system">{t("system")}</A>}>
+          <EngineView of={engine} />
         </Panel>
       </div>
     </>
@@ -100,7 +105,7 @@ interface Need {
 }
 
 /** What happened, why, and the one button that helps. */
-function Needs({ s }: { s: Summary }): JSX.Element {
+function Needs({ s, engine }: { s: Summary; engine: Engine | null }): JSX.Element {
   const certs = useGet<Page<Cert>>("/certs?state=attention&sort=expires&limit=20", ["cert", "job", "deployment"]);
   const soon = useGet<Page<Cert>>("/certs?state=expiring&sort=expires&limit=10", ["cert", "job"]);
   const blocked = useGet<Page<Job>>("/jobs?state=blocked&work=1&limit=20", ["job"]);
@@ -118,6 +123,19 @@ function Needs({ s }: { s: Summary }): JSX.Element {
     return error ? <Fault error={error} retry={reload} /> : <Loading />;
   }
   const list: Need[] = [];
+  for (const p of engine?.problems.filter(urgent) ?? [])
+    list.push({
+      key: p.id,
+      state: "blocked",
+      what: <A href={whereHelps(p)}>{t("engine")}</A>,
+      why: pair(p.message),
+      at: p.since,
+      action: (
+        <A href={whereHelps(p)} class="button">
+          {t(whereHelps(p) === "/settings/backup" ? "engine_see_backup" : "engine_see")}
+        </A>
+      ),
+    });
   if (licence.warning) list.push({ key: "licence", state: "blocked", what: <A href="/settings/licence">{t("licence")}</A>, why: licence.warning, at: null, action: isAdmin() && <A href="/settings/licence" class="button">{t("licence_see")}</A> });
   const byCert = new Map<string, Job>();
   // A job that failed concerns a person only while nothing newer put it right.

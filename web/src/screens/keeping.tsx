@@ -329,7 +329,7 @@ export function LevelsPanel(): JSX.Element {
         {Object.entries(l.value?.levels ?? {}).map(([room, level]) => (
           <Select
             key={room}
-            label={room}
+            label={word("part." + room)}
             value={level}
             of={["error", "warn", "info", "debug"].map((x) => [x, word("level." + x)])}
             onValue={(v) => void call("PUT", "/settings/log", { room, level: v }).then(() => void l.reload(), setError)}

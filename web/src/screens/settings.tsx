@@ -8,6 +8,7 @@ import { isAdmin } from "../lib/role";
 import { A } from "../lib/router";
 import { Facts, Fault, Field, Head, Loading, Panel, Select, State, faultText, toast } from "../ui/basic";
 import { BackupPanel, LevelsPanel, LogsPanel } from "./keeping";
+import { EngineView, useEngine } from "./engine";
 import { GroupScreen, GroupsPanel } from "./groups";
 import { LicencePanel } from "./licence";
 import { TokensPanel } from "./tokens";
@@ -68,6 +69,7 @@ type System = Schemas["System"];
 
 function SystemPanel(): JSX.Element {
   const s = useGet<System>("/system", []);
+  const engine = useEngine();
   if (!s.value) return s.error ? <Fault error={s.error} retry={() => void s.reload()} /> : <Loading />;
   const v = s.value;
   const off = Math.abs(new Date(v.clock).getTime() - Date.now()) / 1000;
@@ -88,6 +90,9 @@ function SystemPanel(): JSX.Element {
             [t("schema_version"), v.store.schema],
           ]}
         />
+      </Panel>
+      <Panel title={t("engine")} id="engine">
+        <EngineView of={engine} />
       </Panel>
       <Panel title={t("roles_running")} id="roles">
         <div class="table-wrap">

@@ -28,6 +28,7 @@ export const states: Record<string, readonly [string, string, string]> = {
   archived: ["·", "replaced", "旧版"],
   refused: ["✕", "not accepted", "受入拒否"],
   keyed: ["…", "key made", "鍵作成済み"],
+  advice: ["i", "advice", "推奨"],
   ok: ["✓", "in order", "正常"],
   untrusted: ["!", "untrusted", "信頼不可"],
   unreachable: ["✕", "unreachable", "接続不可"],
