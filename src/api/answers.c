@@ -119,6 +119,12 @@ static const struct component components[] = {
      "id:int event:str subject:str? subject_name:str? group:str? group_id:int? data:any "
      "created:time",
      {"What people were told", "通知"}},
+    {"NotifyPreview",
+     "since:time count:int more:bool channels:[str] recipients:[str] items:[NotifyPreviewItem]",
+     {"What notification settings would have sent", "通知のプレビュー"}},
+    {"NotifyPreviewItem",
+     "at:time event:str subject:str? subject_name:str? days:int? not_after:time?",
+     {"A message that would have been sent", "送られるはずの通知"}},
     {"Delivery",
      "id:int notice:int event:str? subject:str? subject_name:str? notifier:int lang:str? "
      "state:str reply:str? error:Fault? attempts:int created:time updated:time",

@@ -206,6 +206,29 @@ static enum rc nothing_bound(struct request *r, const struct cert *c, struct err
     return RC_OK;
 }
 
+/* The same checks as at creation, over what it will be. */
+static enum rc become(struct request *r, const struct cert_in *in, const struct cert *was,
+                      struct cert *is, struct err *err)
+{
+    struct connector ca = {0};
+    if (!in->ca)
+        TRY(db_connector_get(r->db, was->ca_id, r->a, &ca, err));
+    struct cert_in all = {.tags = in->tags,
+                          .csr = in->csr,
+                          .names = in->names,
+                          .name = in->name ? in->name : was->name,
+                          .ca = in->ca ? in->ca : ca.name,
+                          .key = in->key ? in->key : was->key_alg,
+                          .group = in->group,
+                          .organisation = in->organisation};
+    if (in->names.n == 0 && !in->csr)
+        all.names = (struct str_list){was->names.v, was->names.n};
+    TRY(cert_from_input(r, &all, is, err));
+    if (!json_get(r->body, "policy") && was->policy)
+        is->policy = was->policy;
+    return is->csr && !was->csr ? nothing_bound(r, was, err) : RC_OK;
+}
+
 static enum rc run_update(struct request *r, struct err *err)
 {
     const struct cert_in *in = r->in;
@@ -213,29 +236,8 @@ static enum rc run_update(struct request *r, struct err *err)
     TRY(find_cert(r, r->params[0], &c, err));
     r_subject(r, "cert", c.id);
     TRY(check_revision(r, in->revision, c.revision, err));
-    struct connector ca = {0};
-    if (!in->ca && c.ca_id)
-        TRY(db_connector_get(r->db, c.ca_id, r->a, &ca, err));
-    const char *ca_name = in->ca ? in->ca : ca.name;
-    CHECK(ca_name, err, RC_INPUT, BLAME_INPUT,
-          MSG("api.cert_no_ca", "this certificate was imported and has no CA; name one",
-              "この証明書は取り込んだもので認証局がありません。認証局を指定してください"));
-    /* the same checks as at creation, over what it will be */
-    struct cert_in all = {
-        .tags = in->tags,
-        .csr = in->csr,
-        .names = in->names.n > 0 || in->csr ? in->names : (struct str_list){c.names.v, c.names.n},
-        .name = in->name ? in->name : c.name,
-        .ca = ca_name,
-        .key = in->key ? in->key : c.key_alg,
-        .group = in->group,
-        .organisation = in->organisation};
     struct cert n = c;
-    TRY(cert_from_input(r, &all, &n, err));
-    if (!json_get(r->body, "policy") && c.policy)
-        n.policy = c.policy;
-    if (n.csr && !c.csr)
-        TRY(nothing_bound(r, &c, err));
+    TRY(in->ca || c.ca_id ? become(r, in, &c, &n, err) : cert_kept_from_input(r, in, &n, err));
     TRY(proofs_of_before(r, &c, &n, err));
     n.updated = r->now;
     TRY(db_cert_update(r->db, &n, err));

@@ -111,8 +111,7 @@ static enum rc ca_can(const struct conn_head *ca, const struct needs *needs, str
     return m ? refuse(err, "names", FAIL(err, RC_INPUT, BLAME_INPUT, m)) : RC_OK;
 }
 
-static enum rc read_policy(struct request *r, const struct conn_head *ca, const char **ret,
-                           struct err *err)
+static enum rc read_policy(struct request *r, const char **ret, struct err *err)
 {
     struct policy_in p = {0};
     enum rc rc =
@@ -127,7 +126,6 @@ static enum rc read_policy(struct request *r, const struct conn_head *ca, const 
                                "renew_before shorter than validity",
                                "更新開始が発行より前になります。renew_before を validity より"
                                "短くしてください")));
-    (void)ca;
     return encode_text(r, policy_fields, &p, SCHEMA_STORED, ret, err);
 }
 
@@ -235,6 +233,17 @@ static enum rc read_identity(struct request *r, const struct cert_in *in, struct
     return c->csr ? fit_csr(&csr, &c->names, err) : RC_OK;
 }
 
+/* What no CA is asked for: owner, tags and the name in Inro. */
+static enum rc read_keeping(struct request *r, const struct cert_in *in, struct cert *c,
+                            struct err *err)
+{
+    TRY(group_from_input(r, in->group, c->group_id, &c->group_id, err));
+    if (json_get(r->body, "tags"))
+        TRY(tags_from_input(r, &in->tags, &c->tags, err));
+    c->name = in->name ? in->name : c->name ? c->name : c->names.v[0];
+    return name_check(c->name, err);
+}
+
 enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert *c,
                         struct err *err)
 {
@@ -255,12 +264,25 @@ enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert
           "ca", ca.type);
     TRY(ca_can(head, &needs, err));
     TRY(challenge_from_input(r, head, needs.wildcard, c->challenge, &c->challenge, err));
-    TRY(read_policy(r, head, &c->policy, err));
-    TRY(group_from_input(r, in->group, c->group_id, &c->group_id, err));
+    TRY(read_policy(r, &c->policy, err));
     TRY(read_organisation(r, in->organisation, c, err));
-    if (json_get(r->body, "tags"))
-        TRY(tags_from_input(r, &in->tags, &c->tags, err));
     c->ca_id = ca.id;
-    c->name = in->name ? in->name : c->names.v[0];
-    return name_check(c->name, err);
+    return read_keeping(r, in, c, err);
+}
+
+enum rc cert_kept_from_input(struct request *r, const struct cert_in *in, struct cert *c,
+                             struct err *err)
+{
+    static const char *const asked[] = {"names", "key", "csr", "organisation", "challenge"};
+    for (size_t i = 0; i < COUNT_OF(asked); i++)
+        if (json_get(r->body, asked[i]))
+            return refuse(
+                err, "ca",
+                FAIL(err, RC_INPUT, BLAME_INPUT,
+                     MSG("api.cert_no_ca", "this certificate was imported and has no CA; name one",
+                         "この証明書は取り込んだもので認証局がありません。"
+                         "認証局を指定してください")));
+    if (json_get(r->body, "policy"))
+        TRY(read_policy(r, &c->policy, err));
+    return read_keeping(r, in, c, err);
 }

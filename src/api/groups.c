@@ -22,6 +22,7 @@ static const struct field update_fields[] = {
     FIELD_INT(struct group_in, revision, .min = 1, .max = INT64_MAX, .label = {"Revision", "版数"}),
     FIELD_END};
 static const char *const objects[] = {"notify", NULL};
+static const struct field preview_fields[] = {FIELD_END}; /* "notify" alone */
 
 static enum rc view_group(struct request *r, const struct group *g, struct err *err)
 {
@@ -151,6 +152,71 @@ static enum rc run_remove(struct request *r, struct err *err)
     return RC_OK;
 }
 
+/* Through the group's own channels when it has any, else the installation's (job_request). */
+static enum rc view_channels(struct request *r, int64_t group, struct err *err)
+{
+    struct connector_list l;
+    bool own = false;
+    TRY(db_connector_list(r->db, "notifier", 0, 1000, r->a, &l, err));
+    for (size_t i = 0; i < l.n; i++)
+        own = own || l.v[i].group_id == group;
+    jw_key(&r->w, "channels");
+    jw_array(&r->w);
+    for (size_t i = 0; i < l.n; i++)
+        if (l.v[i].group_id == (own ? group : 0))
+            jw_str(&r->w, l.v[i].name);
+    jw_end_array(&r->w);
+    return RC_OK;
+}
+
+static void view_preview_item(struct request *r, const struct preview_item *x)
+{
+    jw_object(&r->w);
+    jw_ktime(&r->w, "at", x->at);
+    jw_kstr(&r->w, "event", x->event);
+    jw_kstr(&r->w, "subject", x->subject);
+    view_subject_name(r, x->subject);
+    jw_key(&r->w, "days");
+    if (x->days)
+        jw_i64(&r->w, x->days);
+    else
+        jw_null(&r->w);
+    jw_ktime(&r->w, "not_after", x->not_after);
+    jw_end_object(&r->w);
+}
+
+/* With the settings of the body, which need not be kept; without them, with the group's own. */
+static enum rc run_preview(struct request *r, struct err *err)
+{
+    enum { SHOWN = 200 };
+    struct group g;
+    struct notify_rule rule;
+    struct preview_list l;
+    int64_t since = r->now - 31 * USEC_PER_DAY;
+    TRY(find_group(r, r->params[0], &g, err));
+    if (json_get(r->body, "notify"))
+        TRY(notify_text(r, &g.notify, err));
+    notify_rule_read(g.notify, r->a, &rule);
+    TRY(notify_preview(r->db, g.id, &rule, since, r->now, r->a, &l, err));
+    jw_object(&r->w);
+    jw_ktime(&r->w, "since", since);
+    jw_ki64(&r->w, "count", (int64_t)l.n);
+    jw_kbool(&r->w, "more", l.more);
+    TRY(view_channels(r, g.id, err));
+    jw_key(&r->w, "recipients");
+    jw_array(&r->w);
+    for (size_t i = 0; i < rule.recipients.n; i++)
+        jw_str(&r->w, rule.recipients.v[i]);
+    jw_end_array(&r->w);
+    jw_key(&r->w, "items");
+    jw_array(&r->w);
+    for (size_t i = 0; i < l.n && i < SHOWN; i++)
+        view_preview_item(r, &l.v[i]);
+    jw_end_array(&r->w);
+    jw_end_object(&r->w);
+    return RC_OK;
+}
+
 struct member_in {
     const char *user;
 };
@@ -202,6 +268,11 @@ static const struct route rows[] = {
      BODY(update_fields, struct group_in), .objects = objects},
     {"group.remove", "DELETE", "/groups/{id}", PERM(PERM_ADMIN), ROUTE_WRITE, run_remove,
      .answer = "Done", .summary = {"Remove a group", "ユーザーグループを削除する"}},
+    {"group.preview", "POST", "/groups/{id}/preview", PERM(PERM_VIEW), ROUTE_READ, run_preview,
+     .answer = "NotifyPreview",
+     .summary = {"What notification settings would have sent in the last 31 days",
+                 "通知設定により直近 31 日間に送られるはずの通知"},
+     .body = preview_fields, .body_size = 1, .objects = objects},
     {"group.join", "POST", "/groups/{id}/members", PERM(PERM_ADMIN), ROUTE_WRITE | ROUTE_PROVE,
      run_join, .answer = "Group", .summary = {"Add a user to a group", "グループに利用者を加える"},
      BODY(member_fields, struct member_in)},

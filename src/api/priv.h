@@ -308,6 +308,9 @@ MUST enum rc import_look(struct request *r, const struct import_in *in, struct i
                          struct err *err);
 /* Guessing a file's password is slowed like guessing a person's. */
 MUST enum rc import_slowed(struct request *r, route_fn *run, struct err *err);
+/* Of a certificate without a CA, which stays without one: RC_INPUT for what only a CA can give. */
+MUST enum rc cert_kept_from_input(struct request *r, const struct cert_in *in, struct cert *c,
+                                  struct err *err);
 MUST enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert *c,
                              struct err *err);
 

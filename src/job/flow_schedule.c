@@ -134,15 +134,10 @@ static enum rc judge(struct db *db, struct run *r, const struct cert *c, int64_t
         return raise_expiry(db, r, c, &v, "cert.expired", 0, now, err);
     if (c->renew_at && c->renew_at < now - (v.not_after - c->renew_at) / 6)
         TRY(raise_expiry(db, r, c, &v, "renewal.missed", 0, now, err));
-    /* One that renews itself in time says nothing before it is late. */
-    int64_t life = v.not_after - v.not_before, most = c->renew_at > now ? life / 4 : life - 1;
     TRY(levels_of(db, r, c->group_id, levels, &level_count, err));
-    for (size_t i = 0; i < level_count; i++) {
-        int64_t before = levels[i] * USEC_PER_DAY;
-        if (v.not_after - now <= before && before <= most)
-            return raise_expiry(db, r, c, &v, "cert.expiring", levels[i], now, err);
-    }
-    return RC_OK;
+    struct expiry e = {v.not_before, v.not_after, c->renew_at};
+    int64_t level = notify_level(levels, level_count, &e, now);
+    return level ? raise_expiry(db, r, c, &v, "cert.expiring", level, now, err) : RC_OK;
 }
 
 static enum rc scan(struct db *db, struct run *r, struct tick *t, int64_t now, struct err *err)

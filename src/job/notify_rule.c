@@ -98,6 +98,17 @@ size_t notify_rule_days(const struct notify_rule *rule, int64_t ret[NOTIFY_DAYS_
     return n;
 }
 
+int64_t notify_level(const int64_t *levels, size_t n, const struct expiry *e, int64_t at)
+{
+    int64_t life = e->not_after - e->not_before, most = e->renew_at > at ? life / 4 : life - 1;
+    for (size_t i = 0; i < n; i++) {
+        int64_t before = levels[i] * USEC_PER_DAY;
+        if (e->not_after - at <= before && before <= most)
+            return levels[i];
+    }
+    return 0;
+}
+
 void notify_rule_read(const char *text, struct arena *a, struct notify_rule *ret)
 {
     struct json *j = NULL;

@@ -135,6 +135,15 @@ MUST enum rc db_version_get(struct db *db, int64_t id, struct arena *a, struct c
                             struct err *err);
 MUST enum rc db_version_list(struct db *db, int64_t cert_id, struct arena *a,
                              struct cert_version_list *ret, struct err *err);
+/* Versions in service at some time, of the certificates of a group, that end in (after, before). */
+struct served_version {
+    int64_t cert_id, renew_at, not_before, not_after, activated;
+    int64_t replaced; /* when the next one took its place; 0 = it is in service */
+};
+LIST_OF(served_version);
+MUST enum rc db_version_served(struct db *db, int64_t group_id, int64_t after, int64_t before,
+                               int limit, struct arena *a, struct served_version_list *ret,
+                               struct err *err);
 MUST enum rc db_version_update(struct db *db, const struct cert_version *v, struct err *err);
 /* The switch: version becomes CURRENT, the former one ARCHIVED, cert.current_id and renew_at set.
  */

@@ -159,6 +159,20 @@ enum rc db_version_get(struct db *db, int64_t id, struct arena *a, struct cert_v
                        offsetof(struct cert_version, cert_id), a, ret, err);
 }
 
+MAP(served_version, "version", "バージョン", CI(served_version, cert_id),
+    CI(served_version, renew_at), CI(served_version, not_before), CI(served_version, not_after),
+    CI(served_version, activated), CI(served_version, replaced));
+
+enum rc db_version_served(struct db *db, int64_t group_id, int64_t after, int64_t before, int limit,
+                          struct arena *a, struct served_version_list *ret, struct err *err)
+{
+    *ret = (struct served_version_list){NULL, 0};
+    if (sees_group(db, group_id))
+        MANY(db, STMT_VERSION_SERVED, &served_version_map, a, ret, err, I(group_id), I(after),
+             I(before), I(limit));
+    return RC_OK;
+}
+
 enum rc db_version_list(struct db *db, int64_t cert_id, struct arena *a,
                         struct cert_version_list *ret, struct err *err)
 {

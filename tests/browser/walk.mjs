@@ -82,6 +82,7 @@ const screens = () => [
   ["watch", "/watch"],
   ["endpoint", `/watch/${ids.endpoint}`],
   ["notify", "/notify"],
+  ["notify-rules", "/notify?tab=rules"],
   ["notify-history", "/notify?tab=history"],
   ["notify-events", "/notify?tab=events"],
   ["notifier", `/notify/${ids.notifier}`],
@@ -619,6 +620,49 @@ test("somebody else was first: 409 says so and loses nothing", async () => {
   check((await page.textContent("dialog .fault")).includes("他の利用者"), "the conflict is not told");
   check((await page.inputValue("dialog input >> nth=0")) === "typed by me", "a conflict lost what was typed");
   await shot(page, "66-conflict-ja", false);
+});
+
+test("a rule is tried out on last month before it is saved", async () => {
+  const page = await open({ lang: "ja" });
+  const group = (await api(page, "POST", "/groups", { name: "夜間当番", notify: { events: ["deploy"] } })).body;
+  // Twenty of its ninety days are left. An imported one is handed over without a CA to name.
+  const [key, crt] = ["key", "crt"].map((x) => `${config.out}/soon.${x}`);
+  execFileSync("faketime", ["-f", "-70d", "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "90", "-subj", "/CN=soon.example.jp", "-addext", "subjectAltName=DNS:soon.example.jp", "-keyout", key, "-out", crt], { stdio: "ignore" });
+  const brought = await api(page, "POST", "/certs/import", { pem: readFileSync(crt, "utf8") });
+  check(brought.status === 201, `import: ${JSON.stringify(brought.body)}`);
+  const path = `/certs/${brought.body.cert.id}`;
+  await visit(page, path);
+  await page.click("summary:has-text('その他')");
+  await page.click(".menu >> text=編集");
+  await page.locator("dialog select", { hasText: "夜間当番" }).selectOption({ label: "夜間当番" });
+  check((await page.getByLabel("認証局", { exact: true }).inputValue()) === "" && !(await page.locator("dialog textarea").count()), "an imported certificate is asked what only a CA can give");
+  await axe(page, "edit of an imported one");
+  await shot(page, "65-edit-imported-ja", false);
+  await page.click("dialog button.primary");
+  await page.waitForSelector("dialog", { state: "detached" });
+  await visit(page, "/notify?tab=rules");
+  check((await page.locator("tr", { hasText: "夜間当番" }).innerText()).includes("適用"), "the rule is not in the list");
+  await page.getByRole("link", { name: "夜間当番" }).click();
+  await page.getByRole("button", { name: "直近 1 か月を表示" }).click();
+  await page.waitForSelector(".preview [role=status]");
+  check(/0 件の通知/.test(await page.locator(".preview [role=status]").innerText()), "a rule for deployments tells of something else");
+  await page.getByRole("button", { name: "編集" }).click();
+  const form = page.getByRole("dialog");
+  await form.getByLabel("期限前の通知日数").fill("60, 30, 7");
+  await form.getByRole("checkbox", { name: "証明書（発行・失敗・期限）" }).check();
+  await form.getByRole("button", { name: "直近 1 か月を表示" }).click();
+  await form.locator("[role=status]").waitFor();
+  const said = await form.locator("[role=status]").innerText();
+  check(/1 件の通知/.test(said) && said.includes("の 30 日前") && said.includes("soon.example.jp") && said.includes("担当者メール"), `preview: ${said}`);
+  await axe(page, "preview in the form");
+  await shot(page, "65-preview-ja", false);
+  check((await api(page, "GET", `/groups/${group.id}`)).body.revision === group.revision, "trying out changed the group");
+  await form.getByLabel("期限前の通知日数").fill("soon");
+  await form.getByRole("button", { name: "直近 1 か月を表示" }).click();
+  await form.locator(".fault").first().waitFor();
+  await form.getByRole("button", { name: "キャンセル" }).click();
+  await api(page, "DELETE", path);
+  await api(page, "DELETE", `/groups/${group.id}`);
 });
 
 test("audit: searched on the server, by what the screen calls things", async () => {

@@ -145,6 +145,38 @@ static void every_format_comes_in(void **state)
     files_close(&f);
 }
 
+/* Its owner, name, tags and policy need no CA; names and keys do. */
+static void what_came_in_is_changed_without_a_ca(void **state)
+{
+    struct files f;
+    (void)state;
+    files_open(&f);
+    (void)rig_group(&f.r, "web");
+    struct answer x = take_in(&f, 201, f.cert_pem, STR_NONE, NULL);
+    int64_t id = json_i64_or(x.json, "cert.id", 0),
+            revision = json_i64_or(x.json, "cert.revision", 0);
+    const char *path = arena_printf(f.r.a, "/certs/%lld", (long long)id);
+    x = rig_want(&f.r, &f.admin, 200, "PATCH", path,
+                 arena_printf(f.r.a,
+                              "{\"name\":\"the old one\",\"group\":\"web\",\"tags\":[\"legacy\"],"
+                              "\"policy\":{\"on_failure\":\"continue\"},\"revision\":%lld}",
+                              (long long)revision));
+    assert_string_equal(json_str_or(x.json, "name", ""), "the old one");
+    assert_string_equal(json_str_or(x.json, "group", ""), "web");
+    assert_string_equal(json_str_or(x.json, "tags.0", ""), "legacy");
+    assert_string_equal(json_str_or(x.json, "policy.on_failure", ""), "continue");
+    assert_null(json_str_or(x.json, "ca", NULL));
+    static const char *const needs_a_ca[] = {"{\"names\":[\"other.example\"]}",
+                                             "{\"key\":\"ec384\"}",
+                                             "{\"challenge\":{\"type\":\"http-01\"}}"};
+    for (size_t i = 0; i < COUNT_OF(needs_a_ca); i++) {
+        x = rig_want(&f.r, &f.admin, 400, "PATCH", path, needs_a_ca[i]);
+        assert_string_equal(rig_error(&x), "api.cert_no_ca");
+        assert_string_equal(json_str_or(x.json, "error.field", ""), "ca");
+    }
+    files_close(&f);
+}
+
 static void what_does_not_fit_is_not_kept(void **state)
 {
     struct files f;
@@ -358,6 +390,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_format_comes_in),
         cmocka_unit_test(what_does_not_fit_is_not_kept),
+        cmocka_unit_test(what_came_in_is_changed_without_a_ca),
         cmocka_unit_test(every_format_goes_out),
         cmocka_unit_test(keys_go_out_only_to_who_is_proven),
         cmocka_unit_test(the_csr_is_the_newest),

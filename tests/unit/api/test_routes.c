@@ -245,6 +245,7 @@ static const struct body_row bodies[] = {
     {"endpoint.update", "{\"every\":\"2h\"}"},
     {"group.create", "{\"name\":\"n\"}"},
     {"group.join", "{\"user\":\"loner@a.example\"}"},
+    {"group.preview", "{\"notify\":{\"days\":[\"60\"]}}"},
     {"group.update", "{\"about\":\"n\"}"},
     {"key.passphrase", "{\"passphrase\":\"violet tandem kettle\"}"},
     {"key.rotate", "{}"},

@@ -182,13 +182,99 @@ static void names_of_events(void **state)
         assert_non_null(notice_event_at(i));
 }
 
+#define DAY USEC_PER_DAY
+#define NOW (1000 * DAY)
+
+/* In service for 90 days, of which `left` are left; what renews it, and when. */
+static int64_t version_of(struct rig *r, const char *subject, enum version_state state,
+                          int64_t left, int64_t activated)
+{
+    int64_t end = NOW + left * DAY;
+    struct cert_version v = {.cert_id = strtoll(subject + 5, NULL, 10),
+                             .state = state,
+                             .not_before = end - 90 * DAY,
+                             .not_after = end,
+                             .created = activated,
+                             .activated = activated};
+    OK(db_version_add(r->db, &v, err));
+    return v.id;
+}
+
+static struct preview_list preview(struct rig *r, int64_t g, const char *rule_text)
+{
+    struct notify_rule rule;
+    struct preview_list l;
+    notify_rule_read(rule_text, r->a, &rule);
+    OK(notify_preview(r->db, g, &rule, NOW - 31 * DAY, NOW, r->a, &l, err));
+    return l;
+}
+
+/* Days that nobody was told at yet are worked out; what really happened is taken as it was. */
+static void a_preview_follows_the_rule_not_what_was_sent(void **state)
+{
+    struct rig *r = *state;
+    int64_t g = group(r, "web", NULL), other = group(r, "other", NULL);
+    const char *a = cert_of(r, "a.example", g), *b = cert_of(r, "b.example", other);
+    (void)version_of(r, a, VERSION_CURRENT, 20, NOW - 70 * DAY);
+    (void)version_of(r, b, VERSION_CURRENT, 20, NOW - 70 * DAY);
+    OK(notice_raise(r->db, "deploy.failed", a, "d1", "{}", NOW - 2 * DAY, err));
+    OK(notice_raise(r->db, "deploy.failed", b, "d2", "{}", NOW - 2 * DAY, err));
+    OK(notice_raise(r->db, "deploy.failed", a, "d3", "{}", NOW - 40 * DAY, err));
+    OK(notice_raise(r->db, "cert.expiring", a, "d4", "{}", NOW - 3 * DAY, err));
+    struct preview_list l = preview(r, g, "{\"days\":[\"45\",\"25\",\"7\"]}");
+    assert_int_equal(3, l.n);
+    assert_false(l.more);
+    assert_string_equal("deploy.failed", l.v[0].event);
+    assert_int_equal(NOW - 2 * DAY, l.v[0].at);
+    assert_string_equal("cert.expiring", l.v[1].event);
+    assert_int_equal(25, l.v[1].days);
+    assert_int_equal(NOW - 5 * DAY, l.v[1].at);
+    assert_string_equal(a, l.v[1].subject);
+    assert_int_equal(45, l.v[2].days);
+    assert_int_equal(NOW - 25 * DAY, l.v[2].at);
+    l = preview(r, g, "{\"events\":[\"deploy\"]}");
+    assert_int_equal(1, l.n);
+    l = preview(r, g, "{\"events\":[\"cert\"],\"days\":[\"60\"]}");
+    assert_int_equal(0, l.n); /* that was 40 days ago */
+}
+
+static void a_preview_knows_what_was_renewed_and_what_began_late(void **state)
+{
+    struct rig *r = *state;
+    int64_t g = group(r, "web", NULL);
+    /* Renewed with 15 days left: it was told at 30, not at 7; 22 = a quarter of its life. */
+    const char *a = cert_of(r, "a.example", g);
+    (void)version_of(r, a, VERSION_ARCHIVED, 5, NOW - 85 * DAY);
+    (void)version_of(r, a, VERSION_CURRENT, 80, NOW - 10 * DAY);
+    struct preview_list l = preview(r, g, "{\"days\":[\"30\",\"20\",\"7\"]}");
+    assert_int_equal(1, l.n);
+    assert_int_equal(20, l.v[0].days); /* 30 is before a quarter of its life was left */
+    assert_int_equal(NOW - 15 * DAY, l.v[0].at);
+    /* Imported with 12 days left: told at once, by the least level that fits, and once. */
+    int64_t late = group(r, "late", NULL);
+    (void)version_of(r, cert_of(r, "b.example", late), VERSION_CURRENT, 10, NOW - 2 * DAY);
+    l = preview(r, late, "{\"days\":[\"60\",\"30\",\"14\",\"7\"]}");
+    assert_int_equal(1, l.n);
+    assert_int_equal(14, l.v[0].days);
+    assert_int_equal(NOW - 2 * DAY, l.v[0].at);
+    /* Had ended when it came in: that is another event. */
+    int64_t ended = group(r, "ended", NULL);
+    (void)version_of(r, cert_of(r, "c.example", ended), VERSION_CURRENT, -3, NOW - 2 * DAY);
+    assert_int_equal(0, preview(r, ended, "{\"days\":[\"14\",\"7\"]}").n);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, end)
     const struct CMUnitTest tests[] = {
-        T(the_groups_people_are_told),      T(own_notifiers_come_first),
-        T(the_installation_is_the_default), T(endpoints_have_their_group),
-        T(days_are_sorted_and_default),     T(names_of_events),
+        T(the_groups_people_are_told),
+        T(own_notifiers_come_first),
+        T(the_installation_is_the_default),
+        T(endpoints_have_their_group),
+        T(days_are_sorted_and_default),
+        T(names_of_events),
+        T(a_preview_follows_the_rule_not_what_was_sent),
+        T(a_preview_knows_what_was_renewed_and_what_began_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

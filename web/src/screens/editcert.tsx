@@ -40,19 +40,23 @@ export function EditCert({ cert, close, done }: { cert: CertDetail; close: () =>
   const proofs = useTypes("challenge", getLang());
   const [cas, setCas] = useState<string[]>([]);
   useEffect(() => void caNames().then(setCas, () => undefined), []);
+  /** What only a CA can give. */
+  const asked = (): object => ({
+    names: names.split(/[\s,;]+/).filter(Boolean),
+    ca,
+    key,
+    ...(org !== (cert.organisation ?? "") ? { organisation: org || null } : {}),
+    challenge: challengeOut(proofs, challenge),
+  });
   const save = useSave({
     of: { path: `/certs/${cert.id}`, revision: cert.revision },
     send: (revision) =>
       call("PATCH", `/certs/${cert.id}`, {
         name: name.trim(),
-        names: names.split(/[\s,;]+/).filter(Boolean),
-        ...(ca ? { ca } : {}),
-        key,
         ...(group !== (cert.group ?? "") ? { group } : {}),
-        ...(org !== (cert.organisation ?? "") ? { organisation: org || null } : {}),
         tags: splitTags(tags),
         policy: policyOut(policy),
-        challenge: challengeOut(proofs, challenge),
+        ...(ca ? asked() : {}),
         revision,
       }),
     done,
@@ -62,14 +66,25 @@ export function EditCert({ cert, close, done }: { cert: CertDetail; close: () =>
       <form onSubmit={save.submit}>
         <p class="lead">{t("edit_cert_lead")}</p>
         <Field label={t("cert_name")} value={name} onValue={setName} required />
-        <Field label={t("names")} value={names} onValue={setNames} rows={4} mono help={t("one_per_line")} required />
-        <Select label={t("ca")} value={ca} of={[["", t("choose")], ...cas.map((x): [string, string] => [x, x])]} onValue={setCa} required />
-        <Select label={t("key")} value={key} of={keyChoices.some(([k]) => k === key) ? keyChoices : [...keyChoices, [key, key]]} onValue={setKey} />
-        <OrgSelect value={org} set={setOrg} />
         <GroupSelect value={group} set={setGroup} />
         <TagField label={t("tags")} value={tags} set={setTags} />
-        <h3>{t("challenge")}</h3>
-        <ChallengeForm values={challenge} set={setChallenge} wildcard={names.includes("*.")} error={save.error} />
+        <Select
+          label={t("ca")}
+          value={ca}
+          of={[["", t(cert.ca ? "choose" : "edit_no_ca")], ...cas.map((x): [string, string] => [x, x])]}
+          onValue={setCa}
+          required={cert.ca !== null}
+          help={cert.ca ? undefined : t("edit_no_ca_help")}
+        />
+        {ca && (
+          <>
+            <Field label={t("names")} value={names} onValue={setNames} rows={4} mono help={t("one_per_line")} required />
+            <Select label={t("key")} value={key} of={keyChoices.some(([k]) => k === key) ? keyChoices : [...keyChoices, [key, key]]} onValue={setKey} />
+            <OrgSelect value={org} set={setOrg} />
+            <h3>{t("challenge")}</h3>
+            <ChallengeForm values={challenge} set={setChallenge} wildcard={names.includes("*.")} error={save.error} />
+          </>
+        )}
         <h3>{t("policy")}</h3>
         <PolicyForm p={policy} set={setPolicy} />
         <SaveEnd of={save} cancel={close} />

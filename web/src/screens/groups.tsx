@@ -1,22 +1,30 @@
 // ユーザーグループ: people, and how they are told about what the group owns.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { ApiError, call, get, query, type Group, type Page, type User, type Schemas } from "../lib/api";
-import { dateTime, t, word } from "../lib/i18n";
+import { ApiError, call, type Group, type Page, type User } from "../lib/api";
+import { t, word } from "../lib/i18n";
 import { useGet } from "../lib/hooks";
 import { isAdmin } from "../lib/role";
 import { A, go } from "../lib/router";
 import { Empty, Facts, Fault, Field, Loading, Panel, Select, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
-import { Subject } from "../ui/job";
 import { Listing, rowsOf } from "../ui/list";
 import { SaveEnd, useSave } from "../ui/save";
 import { type Column } from "../ui/table";
+import { RulePreview } from "./preview";
 
 const events = ["cert", "renewal", "order", "deploy", "endpoint", "licence", "clock"];
 /** Before the end of a certificate, where a rule names none. */
-const usualDays = [30, 14, 7, 1];
-const list = (v: unknown): string[] => (Array.isArray(v) ? v.map(String) : []);
+export const usualDays = [30, 14, 7, 1];
+export const list = (v: unknown): string[] => (Array.isArray(v) ? v.map(String) : []);
+
+/** A rule in words: who, how long before the end, of what. */
+export const ruleWords = (rule: Group["notify"]): { to: string; days: string; events: string; lang: string } => ({
+  to: list(rule?.["recipients"]).join(", "),
+  days: (list(rule?.["days"]).length ? list(rule?.["days"]).map(Number).sort((a, b) => b - a) : usualDays).join(", "),
+  events: list(rule?.["events"]).map((e) => word("events." + e)).join(", ") || t("all_events"),
+  lang: word("lang." + String(rule?.["lang"] ?? "ja")),
+});
 
 export function GroupsPanel(): JSX.Element {
   const groups = useGet<Page<Group>>("/groups", ["group"]);
@@ -61,7 +69,7 @@ export function GroupScreen({ id }: { id: string }): JSX.Element {
   const [joining, setJoining] = useState(false);
   if (!g.value) return g.error ? <Fault error={g.error} retry={() => void g.reload()} /> : <Loading />;
   const v = g.value;
-  const rule = v.notify ?? {};
+  const rule = ruleWords(v.notify);
   return (
     <>
       <p class="up">
@@ -99,10 +107,10 @@ export function GroupScreen({ id }: { id: string }): JSX.Element {
         <p>{v.about}</p>
         <Facts
           rows={[
-            [t("recipients"), list(rule["recipients"]).map((x) => <div key={x}>{x}</div>)],
-            [t("days_before"), (list(rule["days"]).length ? list(rule["days"]) : usualDays).join(", ")],
-            [t("events"), list(rule["events"]).map((e) => word("events." + e)).join(", ") || t("all_events")],
-            [t("language"), word("lang." + String(rule["lang"] ?? "ja"))],
+            [t("recipients"), list(v.notify?.["recipients"]).map((x) => <div key={x}>{x}</div>)],
+            [t("days_before"), rule.days],
+            [t("events"), rule.events],
+            [t("language"), rule.lang],
           ]}
         />
       </Panel>
@@ -131,7 +139,9 @@ export function GroupScreen({ id }: { id: string }): JSX.Element {
           ))}
         </ul>
       </Panel>
-      <Preview g={v} />
+      <Panel title={t("preview")} id="preview">
+        <RulePreview key={v.revision} group={v} />
+      </Panel>
       {edit && (
         <GroupDialog
           old={v}
@@ -147,57 +157,6 @@ export function GroupScreen({ id }: { id: string }): JSX.Element {
   );
 }
 
-type Notice = Schemas["Notice"] & { data: { name?: string | null; days?: number } | null };
-
-/** The messages this rule would have sent last month, from what really happened. */
-function Preview({ g }: { g: Group }): JSX.Element {
-  const [rows, setRows] = useState<Notice[] | null>(null);
-  const [error, setError] = useState<unknown>(null);
-  const events = list(g.notify?.["events"]);
-  const given = list(g.notify?.["days"]).map(Number);
-  const days = given.length ? given : usualDays;
-  const wants = (n: Notice): boolean =>
-    n.group_id === g.id &&
-    (events.length === 0 || events.some((e) => n.event === e || n.event.startsWith(e + "."))) && (n.event !== "cert.expiring" || days.includes(Number(n.data?.days ?? 0)));
-  const load = async (): Promise<void> => {
-    setError(null);
-    try {
-      const since = Date.now() - 31 * 86400000;
-      const all: Notice[] = [];
-      let after: number | string | null = null;
-      do {
-        const page: Page<Notice> = await get<Page<Notice>>(`/notices${query({ limit: 500, after })}`);
-        all.push(...page.items);
-        after = page.next;
-        if (page.items.some((n) => new Date(n.created).getTime() < since)) break;
-      } while (after !== null && all.length < 5000);
-      setRows(all.filter((n) => new Date(n.created).getTime() >= since && wants(n)));
-    } catch (x) {
-      setError(x);
-    }
-  };
-  return (
-    <Panel title={t("preview")} id="preview" side={<button onClick={() => void load()}>{t("preview_run")}</button>}>
-      <p class="muted">{t("preview_text")}</p>
-      <Fault error={error} />
-      {rows && (
-        <>
-          <p role="status">
-            <b>{t("preview_count", rows.length, Math.max(1, list(g.notify?.["recipients"]).length))}</b>
-          </p>
-          <ul class="lines">
-            {rows.slice(0, 100).map((n) => (
-              <li key={n.id}>
-                <span class="muted small">{dateTime(n.created)}</span> {word("event." + n.event)} <Subject of={n.subject} name={n.data?.name ?? n.subject_name} />
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
-    </Panel>
-  );
-}
-
 function GroupDialog({ old, close, done }: { old?: Group; close: () => void; done: (g: Group) => void }): JSX.Element {
   const rule = old?.notify ?? {};
   const [name, setName] = useState(old?.name ?? "");
@@ -207,11 +166,11 @@ function GroupDialog({ old, close, done }: { old?: Group; close: () => void; don
   const [on, setOn] = useState(new Set(list(rule["events"])));
   const [lang, setLang] = useState(String(rule["lang"] ?? "ja"));
   const split = (s: string): string[] => s.split(/[\s,、，]+/).filter(Boolean);
+  const rulesOf = (): object => ({ ...(split(to).length ? { recipients: split(to) } : {}), ...(split(days).length ? { days: split(days) } : {}), ...(on.size ? { events: [...on] } : {}), lang });
   const save = useSave<Group>({
     of: old && { path: `/groups/${old.id}`, revision: old.revision },
     send: (revision) => {
-      const notify = { ...(split(to).length ? { recipients: split(to) } : {}), ...(split(days).length ? { days: split(days) } : {}), ...(on.size ? { events: [...on] } : {}), lang };
-      const body = { name: name.trim(), about: about.trim(), notify };
+      const body = { name: name.trim(), about: about.trim(), notify: rulesOf() };
       return old ? call("PATCH", `/groups/${old.id}`, { ...body, revision }) : call("POST", "/groups", body);
     },
     done,
@@ -243,6 +202,7 @@ function GroupDialog({ old, close, done }: { old?: Group; close: () => void; don
           <p class="help">{t("events_help")}</p>
         </fieldset>
         <Select label={t("language")} value={lang} of={["ja", "en"].map((l) => [l, word("lang." + l)])} onValue={setLang} />
+        {old && <RulePreview group={old} rule={rulesOf} />}
         <SaveEnd of={save} cancel={close} />
       </form>
     </Dialog>

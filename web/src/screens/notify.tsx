@@ -1,19 +1,20 @@
 // 通知: channels, who is told what, what was sent, and what a channel would have had last month.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { Connector, ErrorBody, Page, Schemas } from "../lib/api";
+import type { Connector, ErrorBody, Group, Page, Schemas } from "../lib/api";
 import { date, pair, t, word } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { isAdmin } from "../lib/role";
 import { A, go, type Place } from "../lib/router";
-import { Empty, Head, Panel, Select, State, Tabs, When, faultText } from "../ui/basic";
+import { Empty, Head, Select, State, Tabs, When, faultText } from "../ui/basic";
 import { Subject } from "../ui/job";
 import { Table, usePages, type Column } from "../ui/table";
 import { ConnectorTable } from "./connectors";
+import { ruleWords, usualDays } from "./groups";
 
 type Delivery = Schemas["Delivery"];
 type Notice = Schemas["Notice"] & { data: { name?: string | null; target?: string | null; not_after?: string | null; days?: number; error?: ErrorBody | null } | null };
-type Tab = "channels" | "history" | "events";
+type Tab = "channels" | "rules" | "history" | "events";
 
 export function NotifyScreen({ place }: { place: Place }): JSX.Element {
   useTitle(t("notify"));
@@ -33,23 +34,46 @@ export function NotifyScreen({ place }: { place: Place }): JSX.Element {
         to={(v) => go("/notify" + (v === "channels" ? "" : "?tab=" + v), true)}
         of={[
           ["channels", t("notifiers")],
+          ["rules", t("rules")],
           ["history", t("deliveries")],
           ["events", t("notices")],
         ]}
       />
-      {tab === "channels" && (
-        <>
-          <ConnectorTable kind="notifier" />
-          <Panel title={t("rules")} id="rules">
-            <p>{t("rules_text")}</p>
-            <p>
-              <A href="/settings/groups">{t("groups")}</A>
-            </p>
-          </Panel>
-        </>
-      )}
+      {tab === "channels" && <ConnectorTable kind="notifier" />}
+      {tab === "rules" && <Rules />}
       {tab === "history" && <Deliveries />}
       {tab === "events" && <Notices />}
+    </>
+  );
+}
+
+/** Group by group, who is told of what; and what belongs to no group. */
+function Rules(): JSX.Element {
+  const groups = useGet<Page<Group>>("/groups", ["group"]);
+  const columns: Column<Group>[] = [
+    { id: "name", label: t("groups"), head: true, show: (g) => <A href={`/settings/groups/${g.id}`}>{g.name}</A> },
+    { id: "to", label: t("recipients"), show: (g) => ruleWords(g.notify).to || <span class="muted">{t("rules_channel")}</span> },
+    { id: "days", label: t("days_before"), width: "12rem", level: 2, show: (g) => ruleWords(g.notify).days },
+    { id: "events", label: t("events"), level: 2, show: (g) => <span class="small">{ruleWords(g.notify).events}</span> },
+    { id: "lang", label: t("language"), width: "7rem", level: 3, show: (g) => ruleWords(g.notify).lang },
+  ];
+  return (
+    <>
+      <p class="lead">{t("rules_text")}</p>
+      <Table
+        label={t("rules")}
+        rows={groups.value?.items ?? null}
+        error={groups.error}
+        retry={() => void groups.reload()}
+        columns={columns}
+        link={(g) => `/settings/groups/${g.id}`}
+        empty={
+          <Empty title={t("groups_none")} action={isAdmin() && <A href="/settings/groups" class="button">{t("groups")}</A>}>
+            {t("groups_none_text")}
+          </Empty>
+        }
+      />
+      <p class="muted">{t("rules_rest", usualDays.join(", "))}</p>
     </>
   );
 }

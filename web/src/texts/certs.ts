@@ -184,6 +184,8 @@ export const certs = {
   csr_no_places: ["The key is not in Inro, so it cannot be deployed from here. Take the certificate from its page when it is issued.", "秘密鍵が Inro にないため、ここからは適用できません。発行後に証明書の画面から取り出してください。"],
   will_csr: ["The CSR is checked; its key stays where it was made.", "CSRを確認します。秘密鍵は作成した場所に残ります。"],
   key_help: ["EC P-256 suits almost everything; RSA for old clients.", "通常は EC P-256、古いクライアント向けには RSA を選びます。"],
+  edit_no_ca: ["none: it is renewed elsewhere", "なし（更新は Inro の外で行う）"],
+  edit_no_ca_help: ["With a CA chosen, Inro renews it from now on.", "認証局を選ぶと、以後の更新を Inro が行います。"],
   edit_cert_lead: ["Counts from the next application on; the version in service does not change.", "次回の申請から有効になります。使用中の証明書は変わりません。"],
 
   request_cert: ["Apply for a certificate", "証明書を申請"],

@@ -156,7 +156,9 @@ export const operations = {
   unwatch_what: ["Its history is removed; nothing is changed on the server.", "確認の履歴も削除されます。サーバー側は変わりません。"],
 
   notify_lead: ["Who is told of what, and what became of each message.", "通知先と、送信した通知の結果を表示します。"],
-  rules: ["Who is told", "通知の相手"],
+  rules: ["Rules", "通知ルール"],
+  rules_channel: ["as the channel is set", "通知先の既定の宛先"],
+  rules_rest: ["What belongs to no group is told through the channels' own recipients: all events, and {0} days before the end.", "どのグループにも属さないものは、通知先の既定の宛先に、すべての出来事と期限の {0} 日前に通知します。"],
   rules_text: ["Each user group has its recipients, days before the end, events and language.", "通知する相手・期限前の日数・出来事・言語は、ユーザーグループごとに設定します。"],
   deliveries: ["Sent messages", "送信履歴"],
   deliveries_none: ["Nothing was sent yet", "送信した通知はまだありません"],
