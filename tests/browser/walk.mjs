@@ -1050,6 +1050,24 @@ test("a hundred thousand certificates", async () => {
     await page.fill("input[type=search]", "0001869e");
     await page.waitForSelector("text=host099998.example.jp");
   });
+  // One of a hundred thousand is chosen by typing, without a mouse.
+  await page.goto(config.crowd.url + "/watch?add=1");
+  await settle(page);
+  const field = page.getByRole("combobox", { name: "提示されるべき証明書" });
+  await field.focus();
+  await page.keyboard.press("ArrowDown");
+  await page.getByRole("option").nth(5).waitFor();
+  await axe(page, "choosing one of many");
+  await page.keyboard.type("host04321");
+  await page.getByRole("option", { name: "host043210.example.jp" }).waitFor();
+  await shot(page, "82-crowd-choose-ja", false);
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  check(/^host04321\d\.example\.jp$/.test(await field.inputValue()), `chosen: ${await field.inputValue()}`);
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.type("zzzz");
+  await page.keyboard.press("Escape");
+  check(/^host04321/.test(await field.inputValue()) && (await page.locator("dialog").count()) === 1, "Escape lost the choice or the form");
   console.log(`# crowd: list ${list} ms, search ${found} ms, serial ${hex} ms`);
 });
 

@@ -10,6 +10,7 @@ import { display } from "../lib/idn";
 import { saveCsv } from "../lib/csv";
 import { healthOrder } from "../pic/pics";
 import { Chip, Empty, Head, Select, State, When, errorText, toast } from "../ui/basic";
+import { Choose } from "../ui/choose";
 import { Dialog } from "../ui/dialog";
 import { Table, usePages, type Column } from "../ui/table";
 import { TagDialog, Tags, useTags } from "../ui/tags";
@@ -84,7 +85,6 @@ export function CertsScreen({ place }: { place: Place }): JSX.Element {
   const params = { q: q.get("q"), tag: tags.join(","), state, ca: q.get("ca"), target: q.get("target"), organisation: q.get("organisation"), end_from: q.get("from"), end_before: q.get("before"), sort };
   const list = usePages<Cert>("/certs", params, ["cert", "job"]);
   const cas = useGet<Page<Connector>>("/cas?limit=500").value;
-  const targets = useGet<Page<Connector>>("/targets?limit=500").value;
   const [selected, setSelected] = useState<Set<number>>(new Set());
   const [bulk, setBulk] = useState<"renew" | "deploy" | "tags" | null>(null);
   const views = useViews();
@@ -135,13 +135,7 @@ export function CertsScreen({ place }: { place: Place }): JSX.Element {
           ))}
         </div>
         <Select hideLabel label={t("ca")} value={params.ca ?? ""} of={[["", t("any_ca")], ...(cas?.items ?? []).map((c): [string, string] => [c.name, c.name])]} onValue={(v) => set({ ca: v })} />
-        <Select
-          hideLabel
-          label={t("target")}
-          value={params.target ?? ""}
-          of={[["", t("any_target")], ...(targets?.items ?? []).map((c): [string, string] => [c.name, c.name])]}
-          onValue={(v) => set({ target: v })}
-        />
+        <Choose<Connector> of="/targets" by="name" hideLabel label={t("target")} value={params.target ?? ""} none={t("any_target")} onValue={(v) => set({ target: v })} />
         {known.length > 0 && <Select hideLabel label={t("tags")} value="" of={[["", t("any_tag")], ...known.map((x): [string, string] => [x, x])]} onValue={(v) => v && setTags([...tags, v])} />}
         {tags.map((x) => (
           <Chip key={x} on toggle={() => setTags(tags.filter((y) => y !== x))}>

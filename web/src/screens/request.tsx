@@ -8,6 +8,7 @@ import { useDraft, useGet, useTitle } from "../lib/hooks";
 import { display } from "../lib/idn";
 import { A } from "../lib/router";
 import { Empty, Facts, Fault, Field, Head, Loading, Panel, Select } from "../ui/basic";
+import { Choose } from "../ui/choose";
 import { Fields, outgoing, useTypes, withoutSecrets, type Values } from "../ui/form";
 import { GroupSelect } from "../ui/group";
 import { JobView, useJob } from "../ui/job";
@@ -27,7 +28,7 @@ interface Draft {
   organisation?: string;
   tags?: string;
   policy: PolicyValues;
-  places: { target: string; place: Values }[];
+  places: { target: string; type: string; place: Values }[];
   idem: string;
 }
 const first = (): Draft => ({ names: "", name: "", ca: "", challenge: { type: "http-01" }, key: "ec256", policy: firstPolicy, places: [], idem: Math.random().toString(36).slice(2) });
@@ -89,7 +90,6 @@ export function RequestScreen(): JSX.Element {
   const [at, setAt] = useState(0);
   const [made, setMade] = useState<{ cert: number; job: number | null } | null>(null);
   const cas = useGet<Page<Connector>>("/cas?limit=500", ["ca"]);
-  const targets = useGet<Page<Connector>>("/targets?limit=500", ["target"]);
   const [checked, fault, pending] = useCheck(d, proofs, cas.value?.items);
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
@@ -175,8 +175,8 @@ export function RequestScreen(): JSX.Element {
           </>
         )}
         {at === 4 && d.key === "csr" && <p class="note">{t("csr_no_places")}</p>}
-        {at === 4 && d.key !== "csr" && <Places d={d} set={set} targets={targets.value?.items ?? []} />}
-        {at === 5 && <Review d={d} checked={checked} targets={targets.value?.items ?? []} />}
+        {at === 4 && d.key !== "csr" && <Places d={d} set={set} />}
+        {at === 5 && <Review d={d} checked={checked} />}
         <Fault error={at === 5 ? (error ?? fault) : null} />
         <div class="actions end">
           {at > 0 && (
@@ -291,32 +291,32 @@ function Proof({ d, set, wildcard, cas, fault, ready }: StepProps & { wildcard: 
   );
 }
 
-function Places({ d, set, targets }: StepProps & { targets: Connector[] }): JSX.Element {
+function Places({ d, set }: StepProps): JSX.Element {
+  const none = useGet<Page<Connector>>("/targets?limit=1", ["target"]).value?.items.length === 0;
   const types = useTypes("target", getLang());
   const put = (i: number, change: Partial<Draft["places"][number]>): void => set({ ...d, places: d.places.map((p, k) => (k === i ? { ...p, ...change } : p)) });
   return (
     <>
       <p class="lead">{t("places_lead")}</p>
       {d.places.map((p, i) => {
-        const target = targets.find((x) => x.name === p.target);
-        const fields = types?.find((x) => x.id === target?.type)?.place_fields ?? [];
+        const fields = types?.find((x) => x.id === p.type)?.place_fields ?? [];
         return (
           <fieldset key={i} class="place">
             <legend>{t("place_n", i + 1)}</legend>
-            <Select label={t("target")} value={p.target} of={[["", t("choose")], ...targets.map((x): [string, string] => [x.name, x.name])]} onValue={(v) => put(i, { target: v, place: {} })} required />
-            {target && <Fields fields={fields} values={p.place} set={(v) => put(i, { place: v })} />}
+            <Choose<Connector> of="/targets" by="name" label={t("target")} value={p.target} none={t("choose")} onValue={(v, row) => put(i, { target: v, type: row?.type ?? "", place: {} })} required />
+            {p.target && <Fields fields={fields} values={p.place} set={(v) => put(i, { place: v })} />}
             <button type="button" class="quiet danger-text" onClick={() => set({ ...d, places: d.places.filter((_, k) => k !== i) })}>
               {t("place_remove")}
             </button>
           </fieldset>
         );
       })}
-      {targets.length === 0 ? (
+      {none ? (
         <p class="note">
           {t("targets_none")} <A href="/targets/new">{t("target_add")}</A>
         </p>
       ) : (
-        <button type="button" onClick={() => set({ ...d, places: [...d.places, { target: "", place: {} }] })}>
+        <button type="button" onClick={() => set({ ...d, places: [...d.places, { target: "", type: "", place: {} }] })}>
           ＋ {t("place_add")}
         </button>
       )}
@@ -325,7 +325,7 @@ function Places({ d, set, targets }: StepProps & { targets: Connector[] }): JSX.
   );
 }
 
-function Review({ d, checked, targets }: { d: Draft; checked: Checked | null; targets: Connector[] }): JSX.Element {
+function Review({ d, checked }: { d: Draft; checked: Checked | null }): JSX.Element {
   const types = useTypes("target", getLang());
   return (
     <>
@@ -345,7 +345,7 @@ function Review({ d, checked, targets }: { d: Draft; checked: Checked | null; ta
         <li>{t(d.key === "csr" ? "will_csr" : "will_key")}</li>
         <li>{t("will_apply", d.ca)}</li>
         {(d.key === "csr" ? [] : d.places).map((p, i) => {
-          const fields = types?.find((x) => x.id === targets.find((y) => y.name === p.target)?.type)?.place_fields ?? [];
+          const fields = types?.find((x) => x.id === p.type)?.place_fields ?? [];
           const out = outgoing(fields, p.place);
           return (
             <li key={i}>

@@ -1,7 +1,7 @@
 // 監視: what every endpoint really serves, beside what we hold for it.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { call, query, type Cert, type CertDetail, type Endpoint, type Job, type Observation, type Page } from "../lib/api";
+import { call, query, type Cert, type CertDetail, type Endpoint, type Job, type Observation } from "../lib/api";
 import { date, duration, relative, stateText, t, word } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { display } from "../lib/idn";
@@ -11,6 +11,7 @@ import { cn } from "../pic/pics";
 import { Chip, Code, Facts, Fault, Field, Head, Loading, Panel, Select, State, When, faultText, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
 import { secsText } from "../ui/form";
+import { Choose } from "../ui/choose";
 import { GroupSelect } from "../ui/group";
 import { useJob } from "../ui/job";
 import { Listing } from "../ui/list";
@@ -90,7 +91,6 @@ function finding(e: Endpoint): string {
 }
 
 function AddEndpoint({ cert, close }: { cert: string; close: () => void }): JSX.Element {
-  const certs = useGet<Page<Cert>>("/certs?limit=500&sort=name").value?.items ?? [];
   const [where, setWhere] = useState("");
   const [sni, setSni] = useState("");
   const [starttls, setStarttls] = useState("none");
@@ -125,7 +125,7 @@ function AddEndpoint({ cert, close }: { cert: string; close: () => void }): JSX.
     <Dialog title={t("watch_add")} onClose={close}>
       <form onSubmit={(e) => void save(e)}>
         <Field label={t("endpoint")} value={where} onValue={setWhere} placeholder="www.example.jp:443" help={t("endpoint_help")} required focus />
-        <Select label={t("cert_expected")} value={expect} of={[["", t("none_expected")], ...certs.map((c): [string, string] => [String(c.id), display(c.name)])]} onValue={setExpect} help={t("cert_expected_help")} />
+        <Choose<Cert> of="/certs" label={t("cert_expected")} value={expect} none={t("none_expected")} onValue={setExpect} help={t("cert_expected_help")} />
         <GroupSelect value={group} set={setGroup} />
         <details class="fold">
           <summary>{t("advanced")}</summary>
@@ -330,7 +330,6 @@ function Observations({ list }: { list: ReturnType<typeof usePages<Observation>>
 }
 
 function EditEndpoint({ e, close, done }: { e: Endpoint; close: () => void; done: () => void }): JSX.Element {
-  const certs = useGet<Page<Cert>>("/certs?limit=500&sort=name").value?.items ?? [];
   const [expect, setExpect] = useState(e.cert ? String(e.cert) : "");
   const [every, setEvery] = useState(secsText(e.every));
   const save = useSave<Endpoint>({
@@ -338,12 +337,10 @@ function EditEndpoint({ e, close, done }: { e: Endpoint; close: () => void; done
     send: (revision) => call("PATCH", `/endpoints/${e.id}`, { cert: expect || null, every, revision }),
     done,
   });
-  const of: [string, string][] = [["", t("none_expected")], ...certs.map((c): [string, string] => [String(c.id), display(c.name)])];
-  if (expect && !certs.some((c) => String(c.id) === expect)) of.push([expect, e.cert_name ?? expect]);
   return (
     <Dialog title={`${e.host}:${e.port}`} onClose={close}>
       <form onSubmit={save.submit}>
-        <Select label={t("cert_expected")} value={expect} of={of} onValue={setExpect} help={t("cert_expected_help")} />
+        <Choose<Cert> of="/certs" label={t("cert_expected")} value={expect} none={t("none_expected")} onValue={setExpect} help={t("cert_expected_help")} />
         <Field label={t("look_every")} value={every} onValue={setEvery} help={t("secs_help")} required />
         <SaveEnd of={save} cancel={close} />
       </form>

@@ -5,6 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import { ApiError, get, type Connector, type Field as F, type Page, type TypeSchema } from "../lib/api";
 import { duration, pair, t } from "../lib/i18n";
 import { Check, Field, Select } from "./basic";
+import { Choose } from "./choose";
 
 export type Values = Record<string, unknown>;
 
@@ -216,15 +217,17 @@ const kindPath: Record<string, "/cas" | "/targets" | "/notifiers" | "/certs"> = 
 
 function Ref({ f, v, set, fault }: { f: F; v: unknown; set: (v: unknown) => void; fault: string | null }): JSX.Element {
   const [names, setNames] = useState<string[]>([]);
+  const path = kindPath[f.ref_kind ?? ""];
+  const many = path === "/targets" || path === "/certs";
   useEffect(() => {
-    const path = kindPath[f.ref_kind ?? ""];
-    if (path)
+    if (path && !many)
       get<Page<Connector>>(`${path}?limit=500`).then(
         (page) => setNames(page.items.map((c) => c.name)),
         () => undefined,
       );
   }, [f.ref_kind]);
   const now = String(v ?? "");
+  if (many) return <Choose of={path} by="name" label={f.label} value={now} none={t("choose")} onValue={set} help={f.help} fault={fault} required={f.required} />;
   const of: [string, string][] = [["", t("choose")], ...names.map((n): [string, string] => [n, n])];
   if (now && !names.includes(now)) of.push([now, now]);
   return <Select label={f.label} value={now} of={of} onValue={set} help={f.help} fault={fault} required={f.required} />;
