@@ -535,6 +535,14 @@ test("renew and see it live", async () => {
   await page.waitForSelector("#job");
   await page.waitForSelector(".jobview .state-done", { timeout: 20000 });
   await shot(page, "61-renewed-en");
+  await page.getByRole("button", { name: "Versions", exact: true }).click();
+  await page.getByRole("button", { name: /^Compare #/ }).click();
+  await page.waitForSelector("dialog .diff");
+  const differs = await page.locator("dialog").innerText();
+  check(differs.includes("a new key") && !differs.includes("Domain names"), `what the new version has that the old one had not: ${differs}`);
+  await axe(page, "versions compared");
+  await shot(page, "61-compared-en", false);
+  await page.keyboard.press("Escape");
   // the list of another tab hears of it without being touched
   const other = await open({ lang: "en" });
   await visit(other, "/certs?sort=name");

@@ -1,7 +1,7 @@
 // One certificate: its life, its chain, where it is used, what was done, and what can be done now.
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { call, download, get, type Audit, type Binding, type CertDetail, type ChainItem, type Connector, type Endpoint, type Job, type Page, type Plan } from "../lib/api";
+import { call, download, get, type Audit, type Binding, type CertDetail, type ChainItem, type Connector, type Endpoint, type Job, type Page, type Plan, type Version } from "../lib/api";
 import { date, dateTime, duration, relative, stateText, t, word } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { canOperate, isAdmin } from "../lib/role";
@@ -14,6 +14,7 @@ import { JobView, useJob } from "../ui/job";
 import { TagDialog, Tags } from "../ui/tags";
 import { Actor, Result, useActions } from "./audit";
 import { BindDialog } from "./binding";
+import { CompareVersions, versionBefore } from "./compare";
 import { EditCert } from "./editcert";
 import { challengeText } from "./policy";
 import { PlanView } from "./plan";
@@ -452,6 +453,8 @@ function Refused({ v, revoke }: { v: CertDetail["versions"][number]; revoke?: ()
 }
 
 function Versions({ c, start }: { c: CertDetail; start: (p: CertWork, b?: unknown) => Promise<void> }): JSX.Element {
+  const [compared, setCompared] = useState<Version | null>(null);
+  const before = compared && versionBefore(c, compared);
   return (
     <Panel title={t("versions")} id="versions">
       {c.versions.length === 0 ? (
@@ -493,6 +496,11 @@ function Versions({ c, start }: { c: CertDetail; start: (p: CertWork, b?: unknow
                   </td>
                   <td class="l3">{v.key}</td>
                   <td class="row-actions">
+                    {versionBefore(c, v) && (
+                      <button class="quiet" onClick={() => setCompared(v)} aria-label={t("compare_n", v.id)}>
+                        {t("compare")}
+                      </button>
+                    )}
                     {canOperate() && ["archived", "staging"].includes(v.state) && c.bindings.length > 0 && v.not_after && (
                       <button
                         class="quiet"
@@ -515,6 +523,7 @@ function Versions({ c, start }: { c: CertDetail; start: (p: CertWork, b?: unknow
           </table>
         </div>
       )}
+      {compared && before && <CompareVersions c={c} from={before} to={compared} close={() => setCompared(null)} />}
     </Panel>
   );
 }
