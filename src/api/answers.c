@@ -1,12 +1,14 @@
 /* The components and query parameters of the API. */
 #include "api/answers.h"
 
-#define ROLES    "admin|operator|viewer"
-#define BLAMES   "input|remote|network|us|unknown"
-#define HEALTHS  "new|ordering|valid|expiring|expired|deploy_failed|drift|revoked|failed|clock_wrong"
-#define JOBS     "ready|running|done|failed|blocked|cancelled"
-#define VERSIONS "keyed|staging|current|archived|revoked|failed|refused"
-#define ITEMS    "waiting|applying|applied|verified|undoing|undone|failed|skipped"
+#define ROLES       "admin|operator|viewer"
+#define BLAMES      "input|remote|network|us|unknown"
+#define HEALTHS     "new|ordering|valid|expiring|expired|deploy_failed|drift|revoked|failed|clock_wrong"
+#define JOBS        "ready|running|done|failed|blocked|cancelled"
+#define ORDERS      "open|done|failed|cancelled"
+#define DEPLOYMENTS "running|done|failed|undone"
+#define VERSIONS    "keyed|staging|current|archived|revoked|failed|refused"
+#define ITEMS       "waiting|applying|applied|verified|undoing|undone|failed|skipped"
 
 static const struct component components[] = {
     /* ---- common ---- */
@@ -45,7 +47,7 @@ static const struct component components[] = {
      "refused:Fault?",
      {"One version of a certificate", "証明書の版"}},
     {"CertDeployment",
-     "id:int version:int state:running|done|failed|undone reason:str? created:time",
+     "id:int version:int state:" DEPLOYMENTS " reason:str? created:time",
      {"A deployment as its certificate shows it", "証明書ごとの適用履歴"}},
     {"CertCreated",
      "cert:Cert job?:Job",
@@ -86,7 +88,7 @@ static const struct component components[] = {
     {"CertCsr", "cert:int version:int csr:str", {"The newest CSR as PEM", "最新の CSR（PEM）"}},
     /* ---- orders, jobs, deployments ---- */
     {"Order",
-     "id:int cert:int cert_name:str? version:int ca:int job:int state:open|done|failed|cancelled "
+     "id:int cert:int cert_name:str? version:int ca:int job:int state:" ORDERS " "
      "reason:str? error:Fault? created:time updated:time",
      {"An application at a CA", "申請"}},
     {"Job",
@@ -97,11 +99,12 @@ static const struct component components[] = {
     {"JobStarted", "job:Job", {"The job that does it", "開始したジョブ"}},
     {"Binding",
      "id:int cert:int cert_name:str? target:str? target_id:int place:object? seq:int "
-     "version:int? state:str error:Fault? created:time updated:time revision:int",
+     "version:int? cert_version:int? not_after:time? state:str error:Fault? created:time "
+     "updated:time revision:int",
      {"A certificate bound to a place at a target", "適用設定"}},
     {"Deployment",
      "id:int cert:int cert_name:str? version:int previous:int job:int "
-     "state:running|done|failed|undone reason:str? created:time updated:time",
+     "state:" DEPLOYMENTS " reason:str? targets:CertTargets created:time updated:time",
      {"One round of putting a version in service", "適用"}},
     {"DeploymentDetail",
      "+Deployment items:[DeployItem]",
@@ -150,6 +153,9 @@ static const struct component components[] = {
      "created:time updated:time revision:int",
      {"A CA account, target, notifier or place of backups; secrets are masked",
       "認証局設定、適用先、通知先、バックアップ先（秘密情報は伏せて返す）"}},
+    {"Target",
+     "+Connector address:str? certs:int applied:unused|deployed|new|drift|failed applied_at:time?",
+     {"A target with what is applied there", "適用先（適用の状態を含む）"}},
     {"ConnectorState",
      "ready:bool account?:str kid?:str status?:str terms?:str root_sha256?:str root_pem?:str "
      "last_at?:str last_file?:str next_at?:str files?:[BackupFile]",
@@ -396,7 +402,40 @@ static const struct param params[] = {
       "or fingerprint; *text: anywhere inside names; #text: tags that begin so",
       "検索語。管理名・ドメイン名・タグの語頭、シリアル番号・フィンガープリントの先頭と照合し、"
       "すべての語を含むものを返す。*文字列 は名前の途中、#文字列 はタグの先頭を検索"}},
-    {"screen", "certs", 0, 0, NULL, {"Of this screen", "画面"}},
+    {"q@deployment",
+     "str",
+     0,
+     0,
+     NULL,
+     {"The start of a word of the certificate's names, or a part of a target's",
+      "証明書名の語頭、または適用先の名前の一部"}},
+    {"q@job",
+     "str",
+     0,
+     0,
+     NULL,
+     {"The start of a word of the certificate's names, or a part of a connector's; not with "
+      "subject",
+      "証明書名の語頭、または接続先の名前の一部（subject とは併用不可）"}},
+    {"q@order",
+     "str",
+     0,
+     0,
+     NULL,
+     {"The start of a word of the certificate's names; newest first, continued by before",
+      "証明書名の語頭（新しい順、続きは before）"}},
+    {"q@target",
+     "str",
+     0,
+     0,
+     NULL,
+     {"A part of the name, the machine's address or the type", "名前、機器のアドレス、種類の一部"}},
+    {"screen",
+     "audit|certs|deployments|orders|targets|watch",
+     0,
+     0,
+     NULL,
+     {"Of this screen", "画面"}},
     {"sort@cert",
      "name|-name|expires|-expires|renewal|-renewal|created|-created",
      0,
@@ -410,8 +449,23 @@ static const struct param params[] = {
      NULL,
      {"States with commas between; attention: all that need a person",
       "状態（コンマ区切り）。attention は対応が必要なもの"}},
+    {"sort@target", "name|-name", 0, 0, "name", {"Order; with - downwards", "並び順（- は降順）"}},
+    {"state@deployment", DEPLOYMENTS, 0, 0, NULL, {"State", "状態"}},
     {"state@endpoint", "str", 0, 0, NULL, {"State", "状態"}},
     {"state@job", JOBS, 0, 0, NULL, {"State", "状態"}},
+    {"state@order",
+     ORDERS,
+     0,
+     0,
+     NULL,
+     {"State; newest first, continued by before", "状態（新しい順、続きは before）"}},
+    {"state@target",
+     "str",
+     0,
+     0,
+     NULL,
+     {"Worst states with commas between: failed, drift, new, deployed, unused",
+      "最も悪い状態（コンマ区切り）。failed、drift、new、deployed、unused"}},
     {"subject", "str", 0, 0, NULL, {"What it is about: cert/12", "対象（例: cert/12）"}},
     {"tag",
      "str",
@@ -420,7 +474,15 @@ static const struct param params[] = {
      NULL,
      {"Tags it has, with commas between", "付いているタグ（コンマ区切り）"}},
     {"target", "str", 0, 0, NULL, {"Name or number of a target", "適用先の名前か番号"}},
+    {"target@watch",
+     "str",
+     0,
+     0,
+     NULL,
+     {"On the machine of this target, or of a certificate bound there",
+      "適用先の名前か番号（その機器、またはそこに適用する証明書を確認するもの）"}},
     {"to", "time", 0, 0, NULL, {"Before this time", "この時刻より前"}},
+    {"type", "str", 0, 0, NULL, {"Of this type", "種類"}},
     {"version",
      "int",
      1,

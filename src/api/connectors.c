@@ -10,6 +10,8 @@
 #include "job/licence.h"
 #include "model/organisation.h"
 
+route_fn target_list; /* targets.c */
+
 struct connector_in {
     const char *name, *type, *group;
     int64_t revision;
@@ -125,9 +127,8 @@ static enum rc view_state(struct request *r, const struct connector *c, struct e
     return RC_OK;
 }
 
-static enum rc view_connector(struct request *r, const struct connector *c, struct err *err)
+enum rc view_connector_members(struct request *r, const struct connector *c, struct err *err)
 {
-    jw_object(&r->w);
     jw_ki64(&r->w, "id", c->id);
     jw_kstr(&r->w, "name", c->name);
     jw_kstr(&r->w, "type", c->type);
@@ -137,6 +138,13 @@ static enum rc view_connector(struct request *r, const struct connector *c, stru
     jw_ktime(&r->w, "created", c->created);
     jw_ktime(&r->w, "updated", c->updated);
     jw_ki64(&r->w, "revision", c->revision);
+    return RC_OK;
+}
+
+static enum rc view_connector(struct request *r, const struct connector *c, struct err *err)
+{
+    jw_object(&r->w);
+    TRY(view_connector_members(r, c, err));
     jw_end_object(&r->w);
     return RC_OK;
 }
@@ -403,28 +411,24 @@ static enum rc run_schema_one(struct request *r, struct err *err)
 }
 
 #define BODY(f, S) .body = (f), .body_size = sizeof(S)
+#define LISTED(kind_, id_, path_, en, ja)                                                          \
+    {                                                                                              \
+        id_ ".list", "GET", path_, PERM(PERM_VIEW), ROUTE_READ, run_list,                          \
+            .answer = "page Connector", .query = "after limit",                                    \
+            .summary = {"List " en, ja "を一覧する"}, .arg = kind_                                 \
+    }
 #define CONNECTOR(kind_, id_, path_, en, ja, adds_)                                                \
-    {id_ ".list",                                                                                  \
-     "GET",                                                                                        \
+    {id_ ".create",                                                                                \
+     "POST",                                                                                       \
      path_,                                                                                        \
-     PERM(PERM_VIEW),                                                                              \
-     ROUTE_READ,                                                                                   \
-     run_list,                                                                                     \
-     .answer = "page Connector",                                                                   \
-     .query = "after limit",                                                                       \
-     .summary = {"List " en, ja "を一覧する"},                                                     \
+     PERM(PERM_ADMIN),                                                                             \
+     ROUTE_WRITE | (adds_),                                                                        \
+     run_create,                                                                                   \
+     .answer = "201 Connector",                                                                    \
+     .summary = {"Add to " en, ja "を追加する"},                                                   \
+     BODY(connector_fields, struct connector_in),                                                  \
+     .objects = objects,                                                                           \
      .arg = kind_},                                                                                \
-        {id_ ".create",                                                                            \
-         "POST",                                                                                   \
-         path_,                                                                                    \
-         PERM(PERM_ADMIN),                                                                         \
-         ROUTE_WRITE | (adds_),                                                                    \
-         run_create,                                                                               \
-         .answer = "201 Connector",                                                                \
-         .summary = {"Add to " en, ja "を追加する"},                                               \
-         BODY(connector_fields, struct connector_in),                                              \
-         .objects = objects,                                                                       \
-         .arg = kind_},                                                                            \
         {id_ ".get",  "GET",   path_ "/{id}",         PERM(PERM_VIEW),                             \
          ROUTE_READ,  run_get, .answer = "Connector", .summary = {"One of " en, ja "を表示する"},  \
          .arg = kind_},                                                                            \
@@ -445,13 +449,20 @@ static enum rc run_schema_one(struct request *r, struct err *err)
     }
 
 static const struct route rows[] = {
+    LISTED("ca", "ca", "/cas", "the CA accounts", "認証局設定"),
     CONNECTOR("ca", "ca", "/cas", "the CA accounts", "認証局設定", ROUTE_LICENCE),
     {"ca.check", "POST", "/cas/{id}/check", PERM(PERM_OPERATE), ROUTE_WRITE, run_check,
      .answer = "202 JobStarted", .summary = {"Check the connection", "接続テスト"}, .arg = "ca"},
+    {"target.list", "GET", "/targets", PERM(PERM_VIEW), ROUTE_READ, target_list,
+     .answer = "cursor Target",
+     .query = "q@target type state@target sort@target after@cursor limit",
+     .summary = {"List the targets by name, with what is applied there",
+                 "適用先を名前順に、適用の状態とともに一覧する"}},
     CONNECTOR("target", "target", "/targets", "the targets", "適用先", ROUTE_LICENCE),
     {"target.check", "POST", "/targets/{id}/check", PERM(PERM_OPERATE), ROUTE_WRITE, run_check,
      .answer = "202 JobStarted", .summary = {"Check the connection", "接続テスト"},
      .arg = "target"},
+    LISTED("notifier", "notifier", "/notifiers", "the notifiers", "通知先"),
     CONNECTOR("notifier", "notifier", "/notifiers", "the notifiers", "通知先", 0),
     {"notifier.check", "POST", "/notifiers/{id}/check", PERM(PERM_OPERATE), ROUTE_WRITE, run_check,
      .answer = "202 JobStarted", .summary = {"Check the connection", "接続テスト"},
@@ -459,6 +470,7 @@ static const struct route rows[] = {
     {"notifier.test", "POST", "/notifiers/{id}/test", PERM(PERM_OPERATE), ROUTE_WRITE, run_test,
      .answer = "202 JobStarted", .summary = {"Send a test message", "テスト通知を送る"},
      .arg = "notifier"},
+    LISTED("backup", "backup_store", "/backup-stores", "the places of backups", "バックアップ先"),
     CONNECTOR("backup", "backup_store", "/backup-stores", "the places of backups", "バックアップ先",
               0),
     {"backup_store.check", "POST", "/backup-stores/{id}/check", PERM(PERM_ADMIN), ROUTE_WRITE,

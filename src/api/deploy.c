@@ -68,7 +68,7 @@ static enum rc run_create(struct request *r, struct err *err)
     r_subject(r, "binding", b.id);
     r_event(r, "cert", c.id);
     r->status = 201;
-    return view_binding(r, &b, err);
+    return view_binding(r, b.id, err);
 }
 
 static enum rc run_list(struct request *r, struct err *err)
@@ -76,17 +76,17 @@ static enum rc run_list(struct request *r, struct err *err)
     const char *cert = r_query(r, "cert"), *target = r_query(r, "target");
     struct cert c = {0};
     struct connector t = {0};
-    struct binding_list list;
+    struct binding_row_list list;
     if (cert)
         TRY(find_cert(r, cert, &c, err));
     if (target)
         TRY(find_connector(r, "target", target, &t, err));
-    TRY(db_binding_list(r->db, c.id, t.id, r->a, &list, err));
+    TRY(db_binding_rows(r->db, c.id, t.id, r->a, &list, err));
     jw_object(&r->w);
     jw_key(&r->w, "items");
     jw_array(&r->w);
     for (size_t i = 0; i < list.n; i++)
-        TRY(view_binding(r, &list.v[i], err));
+        view_binding_row(r, &list.v[i]);
     view_page_end(&r->w, 0);
     return RC_OK;
 }
@@ -103,7 +103,7 @@ static enum rc run_get(struct request *r, struct err *err)
 {
     struct binding b;
     TRY(find(r, &b, err));
-    return view_binding(r, &b, err);
+    return view_binding(r, b.id, err);
 }
 
 static enum rc run_update(struct request *r, struct err *err)
@@ -128,7 +128,7 @@ static enum rc run_update(struct request *r, struct err *err)
     TRY(db_binding_update(r->db, &b, err));
     TRY(db_binding_get(r->db, b.id, r->a, &b, err));
     r_event(r, "cert", b.cert_id);
-    return view_binding(r, &b, err);
+    return view_binding(r, b.id, err);
 }
 
 static enum rc run_remove(struct request *r, struct err *err)
@@ -143,31 +143,58 @@ static enum rc run_remove(struct request *r, struct err *err)
     return RC_OK;
 }
 
-static void view_deployment(struct request *r, const struct deployment *d)
+static void view_deployment(struct request *r, const struct deployment_row *row)
 {
     struct json_writer *w = &r->w;
+    const struct deployment *d = &row->d;
     jw_ki64(w, "id", d->id);
     jw_ki64(w, "cert", d->cert_id);
-    view_cert_name(r, d->cert_id);
+    jw_kstr(w, "cert_name", row->cert_name);
     jw_ki64(w, "version", d->version_id);
     jw_ki64(w, "previous", d->previous_id);
     jw_ki64(w, "job", d->job_id);
     jw_kstr(w, "state", deployment_state_name(d->state));
     jw_kstr(w, "reason", d->reason);
+    jw_key(w, "targets");
+    jw_object(w);
+    jw_ki64(w, "total", row->total);
+    jw_ki64(w, "deployed", row->done);
+    jw_ki64(w, "failed", row->failed);
+    jw_end_object(w);
     jw_ktime(w, "created", d->created);
     jw_ktime(w, "updated", d->updated);
 }
 
-static enum rc run_deployments(struct request *r, struct err *err)
+static const char *state_name(int state)
 {
-    const char *cert = r_query(r, "cert");
+    return deployment_state_name((enum deployment_state)state);
+}
+
+static enum rc read_query(struct request *r, struct deployment_query *ret, struct err *err)
+{
+    const char *cert = r_query(r, "cert"), *target = r_query(r, "target");
     struct cert c = {0};
-    struct deployment_list list;
-    int64_t before, limit;
-    TRY(r_page(r, &before, &limit, err));
+    struct connector t = {0};
+    int64_t limit;
+    TRY(r_page(r, &ret->before, &limit, err));
+    TRY(r_query_text(r, &ret->text, err));
+    TRY(r_query_state(r, state_name, DEPLOYMENT_UNDONE + 1, &ret->in_state, err));
     if (cert)
         TRY(find_cert(r, cert, &c, err));
-    TRY(db_deployment_list(r->db, c.id, before, (int)limit, r->a, &list, err));
+    if (target)
+        TRY(find_connector(r, "target", target, &t, err));
+    ret->cert_id = c.id;
+    ret->target_id = t.id;
+    ret->limit = (int)limit;
+    return RC_OK;
+}
+
+static enum rc run_deployments(struct request *r, struct err *err)
+{
+    struct deployment_query q = {0};
+    struct deployment_row_list list;
+    TRY(read_query(r, &q, err));
+    TRY(db_deployment_query(r->db, &q, r->a, &list, err));
     jw_object(&r->w);
     jw_key(&r->w, "items");
     jw_array(&r->w);
@@ -176,7 +203,7 @@ static enum rc run_deployments(struct request *r, struct err *err)
         view_deployment(r, &list.v[i]);
         jw_end_object(&r->w);
     }
-    view_page_end(&r->w, list.n == (size_t)limit ? list.v[list.n - 1].id : 0);
+    view_page_end(&r->w, list.n == (size_t)q.limit ? list.v[list.n - 1].d.id : 0);
     return RC_OK;
 }
 
@@ -195,11 +222,11 @@ static const char *target_of(struct request *r, int64_t binding)
 static enum rc run_deployment(struct request *r, struct err *err)
 {
     int64_t id;
-    struct deployment d;
+    struct deployment_row d;
     struct deploy_item_list items;
     struct json_writer *w = &r->w;
     TRY(r_id(r->params[0], &id, err));
-    TRY(db_deployment_get(r->db, id, r->a, &d, err));
+    TRY(db_deployment_row(r->db, id, r->a, &d, err));
     TRY(db_item_list(r->db, id, r->a, &items, err));
     jw_object(w);
     view_deployment(r, &d);
@@ -239,7 +266,7 @@ static const struct route rows[] = {
     {"binding.remove", "DELETE", "/bindings/{id}", PERM(PERM_OPERATE), ROUTE_WRITE, run_remove,
      .answer = "Done", .summary = {"Remove a binding", "適用設定を削除する"}},
     {"deployment.list", "GET", "/deployments", PERM(PERM_VIEW), ROUTE_READ, run_deployments,
-     .answer = "page Deployment", .query = "cert after limit",
+     .answer = "page Deployment", .query = "cert target state@deployment q after limit",
      .summary = {"List the deployments", "適用の履歴を一覧する"}},
     {"deployment.get", "GET", "/deployments/{id}", PERM(PERM_VIEW), ROUTE_READ, run_deployment,
      .answer = "DeploymentDetail",

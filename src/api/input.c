@@ -49,6 +49,33 @@ enum rc r_query_int(const struct request *r, const char *name, int64_t min, int6
     return rc;
 }
 
+enum rc r_query_text(const struct request *r, const char **ret, struct err *err)
+{
+    const char *v = r_query(r, "q");
+    *ret = v && *v ? v : NULL;
+    CHECK(!v || strlen(v) <= 256, err, RC_INPUT, BLAME_INPUT,
+          MSG("api.q_long", "the search text is longer than 256 bytes",
+              "検索文字列は 256 バイト以下にしてください"));
+    return RC_OK;
+}
+
+enum rc r_query_state(struct request *r, const char *(*name)(int state), int n, int64_t *ret,
+                      struct err *err)
+{
+    const char *v = r_query(r, "state");
+    *ret = 0;
+    for (int s = 0; v && s < n; s++)
+        if (strcmp(name(s), v) == 0)
+            *ret = s + 1;
+    if (!v || !*v || *ret)
+        return RC_OK;
+    enum rc rc = FAIL(
+        err, RC_INPUT, BLAME_INPUT,
+        MSG("api.state_unknown", "there is no state {0} here", "{0} という状態はありません"), v);
+    err_field(err, "state");
+    return rc;
+}
+
 static bool listed(const char *const *list, const char *name)
 {
     for (; list && *list; list++)

@@ -14,21 +14,34 @@ static bool query_true(const struct request *r, const char *name)
     return v && (strcmp(v, "1") == 0 || strcmp(v, "true") == 0);
 }
 
+static const char *job_state_at(int state)
+{
+    return job_state_name((enum job_state)state);
+}
+
+static const char *order_state_at(int state)
+{
+    return order_state_name((enum order_state)state);
+}
+
 static enum rc run_list(struct request *r, struct err *err)
 {
     struct job_list list;
+    const char *text;
     int64_t before, limit;
     TRY(r_page(r, &before, &limit, err));
+    TRY(r_query_text(r, &text, err));
     struct job_filter f = {.kind = r_query(r, "kind"),
                            .subject = r_query(r, "subject"),
                            .only_open = query_true(r, "open"),
                            .before = before,
                            .limit = (int)limit,
                            .no_routine = query_true(r, "work")};
-    for (int s = JOB_READY; r_query(r, "state") && s <= JOB_CANCELLED; s++)
-        if (strcmp(job_state_name((enum job_state)s), r_query(r, "state")) == 0)
-            f.in_state = s + 1;
-    TRY(db_job_list(r->db, &f, r->a, &list, err));
+    TRY(r_query_state(r, job_state_at, JOB_CANCELLED + 1, &f.in_state, err));
+    if (text && !f.subject)
+        TRY(db_job_named(r->db, &f, text, r->a, &list, err));
+    else
+        TRY(db_job_list(r->db, &f, r->a, &list, err));
     jw_object(&r->w);
     jw_key(&r->w, "items");
     jw_array(&r->w);
@@ -132,34 +145,63 @@ static enum rc run_cancel(struct request *r, struct err *err)
     return changed(r, id, err);
 }
 
-static enum rc run_orders(struct request *r, struct err *err)
+/* As they came, or newest first when the query says before, a state or a text. */
+static enum rc orders_up(struct request *r, int64_t after, int64_t limit,
+                         struct order_row_list *ret, struct err *err)
 {
     struct order_list list;
+    TRY(db_order_list(r->db, 0, query_true(r, "open"), after, (int)limit, r->a, &list, err));
+    struct order_row *rows = arena_alloc(r->a, list.n ? list.n * sizeof *rows : 1);
+    if (!rows)
+        return NOMEM(err);
+    for (size_t i = 0; i < list.n; i++) {
+        struct cert c = {0};
+        struct err none;
+        rows[i] = (struct order_row){list.v[i], NULL};
+        if (db_cert_get(r->db, list.v[i].cert_id, r->a, &c, &none) == RC_OK)
+            rows[i].cert_name = c.name;
+    }
+    *ret = (struct order_row_list){rows, list.n};
+    return RC_OK;
+}
+
+static enum rc run_orders(struct request *r, struct err *err)
+{
+    struct order_row_list list;
+    struct order_query q = {0};
     int64_t after, limit;
     TRY(r_page(r, &after, &limit, err));
-    if (r_query(r, "before")) {
-        int64_t before;
-        TRY(r_query_int(r, "before", 0, INT64_MAX, 0, &before, err));
-        TRY(db_order_list_down(r->db, query_true(r, "open"), before, (int)limit, r->a, &list, err));
+    TRY(r_query_text(r, &q.text, err));
+    TRY(r_query_state(r, order_state_at, ORDER_CANCELLED + 1, &q.in_state, err));
+    TRY(r_query_int(r, "before", 0, INT64_MAX, 0, &q.before, err));
+    q.limit = (int)limit;
+    if (r_query(r, "before") || q.text || q.in_state) {
+        if (query_true(r, "open"))
+            q.in_state = 1 + ORDER_OPEN;
+        TRY(db_order_query(r->db, &q, r->a, &list, err));
     } else {
-        TRY(db_order_list(r->db, 0, query_true(r, "open"), after, (int)limit, r->a, &list, err));
+        TRY(orders_up(r, after, limit, &list, err));
     }
     jw_object(&r->w);
     jw_key(&r->w, "items");
     jw_array(&r->w);
     for (size_t i = 0; i < list.n; i++)
         view_order(r, &list.v[i]);
-    view_page_end(&r->w, list.n == (size_t)limit ? list.v[list.n - 1].id : 0);
+    view_page_end(&r->w, list.n == (size_t)limit ? list.v[list.n - 1].o.id : 0);
     return RC_OK;
 }
 
 static enum rc run_order(struct request *r, struct err *err)
 {
     int64_t id;
-    struct order o;
+    struct order_row row = {.cert_name = NULL};
+    struct cert c = {0};
+    struct err none;
     TRY(r_id(r->params[0], &id, err));
-    TRY(db_order_get(r->db, id, r->a, &o, err));
-    view_order(r, &o);
+    TRY(db_order_get(r->db, id, r->a, &row.o, err));
+    if (db_cert_get(r->db, row.o.cert_id, r->a, &c, &none) == RC_OK)
+        row.cert_name = c.name;
+    view_order(r, &row);
     return RC_OK;
 }
 
@@ -235,7 +277,7 @@ static enum rc run_notices(struct request *r, struct err *err)
 
 static const struct route rows[] = {
     {"job.list", "GET", "/jobs", PERM(PERM_VIEW), ROUTE_READ, run_list, .answer = "page Job",
-     .query = "kind@job subject state@job open work after limit",
+     .query = "kind@job subject state@job q@job open work after limit",
      .summary = {"List the jobs, newest first", "ジョブを一覧する"}},
     {"job.get", "GET", "/jobs/{id}", PERM(PERM_VIEW), 0, run_get, .answer = "Job", .query = "wait",
      .summary = {"One job; wait=SECONDS waits for news",
@@ -245,7 +287,7 @@ static const struct route rows[] = {
     {"job.cancel", "POST", "/jobs/{id}/cancel", PERM(PERM_OPERATE), ROUTE_WRITE, run_cancel,
      .answer = "Job", .summary = {"Cancel a job", "ジョブを取り消す"}},
     {"order.list", "GET", "/orders", PERM(PERM_VIEW), ROUTE_READ, run_orders,
-     .answer = "page Order", .query = "open after before limit",
+     .answer = "page Order", .query = "state@order q@order open after before limit",
      .summary = {"List the applications", "申請を一覧する"}},
     {"order.get", "GET", "/orders/{id}", PERM(PERM_VIEW), ROUTE_READ, run_order, .answer = "Order",
      .summary = {"One application", "申請を表示する"}},

@@ -10,6 +10,7 @@
 #include "connect/connect.h"
 #include "job/job.h"
 #include "model/policy.h"
+#include "store/repo_list.h"
 
 enum { PARAMS_MAX = 2, LIMIT_MAX = 500, LIMIT_DEFAULT = 50 };
 
@@ -219,6 +220,11 @@ const char *r_header(const struct request *r, const char *name);
 const char *r_query(const struct request *r, const char *name);
 MUST enum rc r_query_int(const struct request *r, const char *name, int64_t min, int64_t max,
                          int64_t dflt, int64_t *ret, struct err *err);
+/* q= of the query, at most 256 bytes; NULL = none. */
+MUST enum rc r_query_text(const struct request *r, const char **ret, struct err *err);
+/* state= of the query as 1 + its place among the names of the n states; 0 = any. */
+MUST enum rc r_query_state(struct request *r, const char *(*name)(int state), int n, int64_t *ret,
+                           struct err *err);
 /* The page asked for: after=ID (0 = the first page) and limit=N. */
 MUST enum rc r_page(struct request *r, int64_t *ret_after, int64_t *ret_limit, struct err *err);
 MUST enum rc r_body(struct request *r, struct err *err);
@@ -257,13 +263,14 @@ void view_fingerprints(struct json_writer *w, const struct json *stored);
 void view_raw(struct json_writer *w, const char *key, const char *json);
 void view_job(struct request *r, const struct job *j);
 void view_page_end(struct json_writer *w, int64_t next);
-void view_order(struct request *r, const struct order *o);
+void view_order(struct request *r, const struct order_row *o);
 /* "cert_name": what the certificate is called, null when it is gone. */
 void view_cert_name(struct request *r, int64_t cert_id);
 /* "subject_name": what "cert/12", "target/3" ... is called; null when it is gone. */
 void view_subject_name(struct request *r, const char *subject);
 MUST enum rc view_cert(struct request *r, const struct cert *c, bool detail, struct err *err);
-MUST enum rc view_binding(struct request *r, const struct binding *b, struct err *err);
+MUST enum rc view_binding(struct request *r, int64_t id, struct err *err);
+void view_binding_row(struct request *r, const struct binding_row *row);
 MUST enum rc view_job_answer(struct request *r, int64_t id, struct err *err); /* {"job":..} */
 MUST enum rc cert_state(struct request *r, const struct cert *c, enum cert_health *ret,
                         struct err *err);
@@ -274,6 +281,9 @@ MUST enum rc challenge_from_input(struct request *r, const struct conn_head *ca,
                                   const char *stored, const char **ret, struct err *err);
 /* "challenge": its settings with the secrets masked. */
 MUST enum rc view_challenge(struct request *r, const char *stored, struct err *err);
+
+/* connectors.c: the members of a connector, within an object that is begun. */
+MUST enum rc view_connector_members(struct request *r, const struct connector *c, struct err *err);
 
 /* certs_input.c */
 struct cert_in {

@@ -172,13 +172,14 @@ enum rc view_job_answer(struct request *r, int64_t id, struct err *err)
     return RC_OK;
 }
 
-void view_order(struct request *r, const struct order *o)
+void view_order(struct request *r, const struct order_row *row)
 {
     struct json_writer *w = &r->w;
+    const struct order *o = &row->o;
     jw_object(w);
     jw_ki64(w, "id", o->id);
     jw_ki64(w, "cert", o->cert_id);
-    view_cert_name(r, o->cert_id);
+    jw_kstr(w, "cert_name", row->cert_name);
     jw_ki64(w, "version", o->version_id);
     jw_ki64(w, "ca", o->ca_id);
     jw_ki64(w, "job", o->job_id);
@@ -190,35 +191,34 @@ void view_order(struct request *r, const struct order *o)
     jw_end_object(w);
 }
 
-enum rc view_binding(struct request *r, const struct binding *b, struct err *err)
+void view_binding_row(struct request *r, const struct binding_row *row)
 {
     struct json_writer *w = &r->w;
-    struct connector c = {0};
-    struct err none;
-    enum rc rc = db_connector_get(r->db, b->target_id, r->a, &c, &none);
-    if (rc != RC_OK && rc != RC_NOT_FOUND) {
-        *err = none;
-        return rc;
-    }
+    const struct binding *b = &row->b;
     jw_object(w);
     jw_ki64(w, "id", b->id);
     jw_ki64(w, "cert", b->cert_id);
-    view_cert_name(r, b->cert_id);
-    jw_kstr(w, "target", c.name);
+    jw_kstr(w, "cert_name", row->cert_name);
+    jw_id(w, "cert_version", row->cert_version);
+    jw_kstr(w, "target", row->target);
     jw_ki64(w, "target_id", b->target_id);
     view_raw(w, "place", b->place);
     jw_ki64(w, "seq", b->seq);
-    jw_key(w, "version");
-    if (b->version_id)
-        jw_i64(w, b->version_id);
-    else
-        jw_null(w);
+    jw_id(w, "version", b->version_id);
+    jw_ktime(w, "not_after", row->not_after);
     jw_kstr(w, "state", b->state);
     view_error(w, "error", b->error);
     jw_ktime(w, "created", b->created);
     jw_ktime(w, "updated", b->updated);
     jw_ki64(w, "revision", b->revision);
     jw_end_object(w);
+}
+
+enum rc view_binding(struct request *r, int64_t id, struct err *err)
+{
+    struct binding_row row;
+    TRY(db_binding_row(r->db, id, r->a, &row, err));
+    view_binding_row(r, &row);
     return RC_OK;
 }
 
@@ -371,7 +371,7 @@ static enum rc view_history(struct request *r, const struct cert *c, struct err 
     jw_key(w, "orders");
     jw_array(w);
     for (size_t i = orders.n; i > 0; i--)
-        view_order(r, &orders.v[i - 1]);
+        view_order(r, &(struct order_row){orders.v[i - 1], c->name});
     jw_end_array(w);
     jw_key(w, "deployments");
     jw_array(w);
@@ -403,7 +403,7 @@ enum rc view_cert(struct request *r, const struct cert *c, bool detail, struct e
         jw_key(w, "bindings");
         jw_array(w);
         for (size_t i = 0; i < f.bindings.n; i++)
-            TRY(view_binding(r, &f.bindings.v[i], err));
+            TRY(view_binding(r, f.bindings.v[i].id, err));
         jw_end_array(w);
     }
     jw_end_object(w);

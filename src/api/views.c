@@ -12,7 +12,12 @@ enum { VIEWS_MAX = 100, VIEWS_SHOWN = 500, QUERY_MAX = 2000 };
 struct view_in {
     const char *screen, *name, *query, *group;
 };
-static const struct field_choice screens[] = {{"certs", {"Certificates", "証明書"}},
+static const struct field_choice screens[] = {{"audit", {"Audit log", "監査ログ"}},
+                                              {"certs", {"Certificates", "証明書"}},
+                                              {"deployments", {"Deployments", "適用"}},
+                                              {"orders", {"Applications", "申請"}},
+                                              {"targets", {"Targets", "適用先"}},
+                                              {"watch", {"Watching", "監視"}},
                                               {NULL, {NULL, NULL}}};
 static const struct field view_fields[] = {
     FIELD_ENUM(struct view_in, screen, .dflt = "certs", .choices = screens,

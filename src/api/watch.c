@@ -92,14 +92,19 @@ static enum rc run_create(struct request *r, struct err *err)
 
 static enum rc run_list(struct request *r, struct err *err)
 {
-    const char *cert = r_query(r, "cert");
+    const char *cert = r_query(r, "cert"), *target = r_query(r, "target");
     struct cert c = {0};
+    struct connector t = {0};
     struct endpoint_list list;
     int64_t after, limit;
     TRY(r_page(r, &after, &limit, err));
     if (cert)
         TRY(find_cert(r, cert, &c, err));
-    if (r_query(r, "state") || r_query(r, "q"))
+    if (target)
+        TRY(find_connector(r, "target", target, &t, err));
+    if (target)
+        TRY(db_endpoint_of_target(r->db, t.id, after, (int)limit, r->a, &list, err));
+    else if (r_query(r, "state") || r_query(r, "q"))
         TRY(db_endpoint_search(r->db, r_query(r, "state"), r_query(r, "q"), after, (int)limit, r->a,
                                &list, err));
     else
@@ -221,7 +226,7 @@ static enum rc run_observations(struct request *r, struct err *err)
 
 static const struct route rows[] = {
     {"endpoint.list", "GET", "/endpoints", PERM(PERM_VIEW), ROUTE_READ, run_list,
-     .answer = "page Endpoint", .query = "cert state@endpoint q after limit",
+     .answer = "page Endpoint", .query = "cert target@watch state@endpoint q after limit",
      .summary = {"List what is watched", "監視対象を一覧する"}},
     {"endpoint.create", "POST", "/endpoints", PERM(PERM_OPERATE), ROUTE_WRITE, run_create,
      .answer = "201 Endpoint", .summary = {"Watch an endpoint", "監視対象を追加する"},

@@ -55,7 +55,7 @@
         }                                                                                          \
     }
 
-#define CONNECTOR(group_, kind_, en, many, ja)                                                     \
+#define CONNECTOR(group_, kind_, en, many, ja, list_, ...)                                         \
     {group_,                                                                                       \
      "add",                                                                                        \
      "NAME --type TYPE ...",                                                                       \
@@ -66,8 +66,8 @@
      OPTIONS(TYPE, GROUP),                                                                         \
      kind_,                                                                                        \
      true},                                                                                        \
-        {group_,        "list",         "",    0,    0, {"list the " many, ja "の一覧"},           \
-         cli_conn_list, OPTIONS(LIMIT), kind_, false},                                             \
+        {group_, "list", "", 0, 0, {"list the " many, ja "の一覧"}, list_, OPTIONS(__VA_ARGS__),   \
+         kind_,  false},                                                                           \
         {group_,        "show", "NAME", 1,    1, {"show " en, ja "を表示"},                        \
          cli_conn_show, NULL,   kind_,  false},                                                    \
     {                                                                                              \
@@ -76,7 +76,7 @@
     }
 
 static const struct cli_command commands[] = {
-    CONNECTOR("ca", "ca", "a CA account", "CA accounts", "認証局設定"),
+    CONNECTOR("ca", "ca", "a CA account", "CA accounts", "認証局設定", cli_conn_list, LIMIT),
     {"ca",
      "check",
      "NAME",
@@ -210,7 +210,10 @@ static const struct cli_command commands[] = {
      NULL,
      NULL,
      false},
-    CONNECTOR("target", "target", "a target", "targets", "適用先"),
+    CONNECTOR("target", "target", "a target", "targets", "適用先", cli_target_list,
+              {"q", "TEXT", {"in name, address or type", "検索（名前・アドレス・種類）"}},
+              {"type", "TYPE", {"of this type", "種類"}},
+              {"state", "S", {"failed drift new deployed unused", "適用の状態"}}, LIMIT),
     {"target",
      "check",
      "NAME",
@@ -295,7 +298,7 @@ static const struct cli_command commands[] = {
      NULL,
      NULL,
      false},
-    CONNECTOR("notify", "notifier", "a notifier", "notifiers", "通知先"),
+    CONNECTOR("notify", "notifier", "a notifier", "notifiers", "通知先", cli_conn_list, LIMIT),
     {"notify",
      "test",
      "NAME",

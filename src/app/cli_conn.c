@@ -83,6 +83,34 @@ int cli_conn_list(struct cli *c, struct err *err)
     return 0;
 }
 
+/* Found by the server, with what is applied there. */
+int cli_target_list(struct cli *c, struct err *err)
+{
+    static const struct cli_column cols[] = {{"id", {"ID", "番号"}},
+                                             {"name", {"NAME", "名前"}},
+                                             {"type", {"TYPE", "種類"}},
+                                             {"address", {"ADDRESS", "アドレス"}},
+                                             {"certs", {"CERTS", "証明書"}},
+                                             {"applied", {"STATE", "状態"}},
+                                             {"applied_at", {"APPLIED", "最終適用"}}};
+    static const char *const filters[] = {"q", "type", "state"};
+    AUTO(json) struct json *j = NULL;
+    const char *limit = cli_opt(c, "limit"), *after = cli_opt(c, "after");
+    const char *path = arena_printf(c->a, "/targets?limit=%s&after=", limit ? limit : "500");
+    path = path ? cli_path(c, path, after ? after : "0", NULL) : NULL;
+    for (size_t i = 0; path && i < COUNT_OF(filters); i++) {
+        const char *v = cli_opt(c, filters[i]);
+        if (v)
+            path = cli_path(c, arena_printf(c->a, "%s&%s=", path, filters[i]), v, NULL);
+    }
+    CLI_TRY(cli_call(c, "GET", path, STR_NONE, &j, err));
+    if (c->json)
+        cli_json(j);
+    else
+        cli_table(c, json_get(j, "items"), cols, COUNT_OF(cols));
+    return 0;
+}
+
 int cli_conn_show(struct cli *c, struct err *err)
 {
     AUTO(json) struct json *j = NULL;

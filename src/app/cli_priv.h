@@ -135,7 +135,8 @@ void cli_usage(const char *lang, const char *group, struct buf *out);
 
 typedef int cli_fn(struct cli *c, struct err *err);
 cli_fn cli_doctor, cli_completion, cli_manual;
-cli_fn cli_conn_add, cli_conn_change, cli_conn_list, cli_conn_show, cli_conn_job, cli_conn_remove;
+cli_fn cli_conn_add, cli_conn_change, cli_conn_list, cli_target_list, cli_conn_show, cli_conn_job,
+    cli_conn_remove;
 cli_fn cli_cert_request, cli_cert_list, cli_cert_show, cli_cert_tag, cli_cert_renew,
     cli_cert_revoke, cli_cert_remove, cli_cert_import, cli_cert_export, cli_cert_csr, cli_bind,
     cli_deploy, cli_undo;

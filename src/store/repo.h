@@ -165,9 +165,6 @@ MUST enum rc db_order_get(struct db *db, int64_t id, struct arena *a, struct ord
 MUST enum rc db_order_list(struct db *db, int64_t cert_id /* 0 = all */, bool only_open,
                            int64_t after, int limit, struct arena *a, struct order_list *ret,
                            struct err *err);
-/* Newest first; before 0 = from the top. */
-MUST enum rc db_order_list_down(struct db *db, bool only_open, int64_t before, int limit,
-                                struct arena *a, struct order_list *ret, struct err *err);
 MUST enum rc db_order_update(struct db *db, const struct order *o, struct err *err);
 
 /* bindings, deployments */

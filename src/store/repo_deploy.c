@@ -51,15 +51,6 @@ enum rc db_order_list(struct db *db, int64_t cert_id, bool only_open, int64_t af
     return RC_OK;
 }
 
-enum rc db_order_list_down(struct db *db, bool only_open, int64_t before, int limit,
-                           struct arena *a, struct order_list *ret, struct err *err)
-{
-    TRY(limit_ok(limit, err));
-    MANY(db, only_open ? STMT_ORDER_LIST_OPEN_DOWN : STMT_ORDER_LIST_DOWN, &order_map, a, ret, err,
-         I(before > 0 ? before : INT64_MAX), I(limit), T(db->scope));
-    return RC_OK;
-}
-
 enum rc db_order_update(struct db *db, const struct order *o, struct err *err)
 {
     return db_change(db, STMT_ORDER_UPDATE,

@@ -4,7 +4,7 @@
  */
 #include "store/store_priv.h"
 
-#include "store/repo.h"
+#include "store/repo_list.h"
 
 enum { LOCK_CLAIM = 2 };
 
@@ -70,6 +70,20 @@ enum rc db_job_list(struct db *db, const struct job_filter *f, struct arena *a,
              I(f->no_routine), T(db->scope));
     else
         return list_by_state(db, f, before, a, ret, err);
+    return RC_OK;
+}
+
+enum rc db_job_named(struct db *db, const struct job_filter *f, const char *text, struct arena *a,
+                     struct job_list *ret, struct err *err)
+{
+    struct sought s;
+    int64_t n = 0;
+    TRY(limit_ok(f->limit, err));
+    TRY(sought_read(text, a, &s, err));
+    TRY(db_number(db, STMT_JOB_NAMED_COUNT, ARGS(T(s.from), T(s.to), I(SOUGHT_FEW)), &n, err));
+    MANY(db, n < SOUGHT_FEW ? STMT_JOB_NAMED : STMT_JOB_NAMED_MANY, &job_map, a, ret, err,
+         I(f->before > 0 ? f->before : INT64_MAX), I(f->limit), T(f->kind), I(f->in_state),
+         I(f->no_routine), I(f->only_open), T(s.from), T(s.to), T(s.like), T(db->scope));
     return RC_OK;
 }
 

@@ -1,7 +1,7 @@
 /* Endpoints, what they served, notices and their deliveries, and HTTP-01 answers. */
 #include "store/store_priv.h"
 
-#include "store/repo.h"
+#include "store/repo_list.h"
 
 MAP(endpoint, "endpoint", "監視対象", CI(endpoint, id), CT(endpoint, host), CI(endpoint, port),
     CT(endpoint, sni), CT(endpoint, starttls), CR(endpoint, cert_id), CI(endpoint, every),
@@ -59,6 +59,15 @@ enum rc db_endpoint_search(struct db *db, const char *state, const char *text, i
         TRY(like_text(text, &like, err));
     MANY(db, STMT_ENDPOINT_LIST_STATE, &endpoint_map, a, ret, err, I(after), I(limit), T(state),
          T(text ? buf_cstr(&like) : NULL), T(db->scope));
+    return RC_OK;
+}
+
+enum rc db_endpoint_of_target(struct db *db, int64_t target_id, int64_t after, int limit,
+                              struct arena *a, struct endpoint_list *ret, struct err *err)
+{
+    TRY(limit_ok(limit, err));
+    MANY(db, STMT_ENDPOINT_LIST_TARGET, &endpoint_map, a, ret, err, I(after), I(limit),
+         I(target_id), T(db->scope));
     return RC_OK;
 }
 

@@ -230,6 +230,15 @@ static const char v11[] = "ALTER TABLE endpoint ADD COLUMN revision BIGINT NOT N
 /* A CSR whose key was made elsewhere. */
 static const char v12[] = "ALTER TABLE cert ADD COLUMN csr TEXT;";
 
+/* The history of a target, which outlives its bindings; what list screens filter by. */
+static const char v13[] =
+    "ALTER TABLE deploy_item ADD COLUMN target_id BIGINT NOT NULL DEFAULT 0;"
+    "UPDATE deploy_item SET target_id = coalesce((SELECT b.target_id FROM binding b"
+    " WHERE b.id = deploy_item.binding_id), 0);"
+    "CREATE INDEX item_target ON deploy_item (target_id, deployment_id);"
+    "CREATE INDEX deployment_rare ON deployment (id) WHERE state IN (0, 2, 3);"
+    "CREATE INDEX order_rare ON cert_order (id) WHERE state IN (2, 3);";
+
 const struct migration store_migrations[] = {
     {1, v1, NULL},
     {2, v2, NULL},
@@ -243,6 +252,7 @@ const struct migration store_migrations[] = {
     {10, v10, NULL},
     {11, v11, NULL},
     {12, v12, NULL},
+    {13, v13, NULL},
 #ifdef INRO_EXTRA_MIGRATION /* tests of upgrades build a program of the future */
     {
         1000,

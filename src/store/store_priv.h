@@ -198,6 +198,14 @@ void add_lower(struct buf *b, const char *s); /* ASCII */
 /* "text" -> "%text%" in lower case for LIKE ... ESCAPE '!'. */
 MUST enum rc like_text(const char *text, struct buf *out, struct err *err);
 
+/* repo_list.c: what was typed into a list screen, as its statements take it: a range of terms and a
+ * pattern for names; all NULL = any. A text that names fewer rows is found by an index. */
+enum { SOUGHT_FEW = 5000 };
+struct sought {
+    const char *from, *to, *like;
+};
+MUST enum rc sought_read(const char *text, struct arena *a, struct sought *ret, struct err *err);
+
 #define MANY(db, stmt, map, a, ret, err, ...)                                                      \
     do {                                                                                           \
         struct rows rows_ = {NULL, 0};                                                             \

@@ -103,11 +103,11 @@ static void parameters(void **state)
     assert_string_equal(json_str_or(op, "parameters.1.name", ""), "user");
     assert_string_equal(json_str_or(op, "parameters.1.in", ""), "path");
     op = member(member(member(doc, "paths"), "/deployments"), "get");
-    assert_int_equal(json_len(json_get(op, "parameters")), 3);
-    assert_string_equal(json_str_or(op, "parameters.2.name", ""), "limit");
-    assert_int_equal(json_i64_or(op, "parameters.2.schema.minimum", 0), 1);
-    assert_int_equal(json_i64_or(op, "parameters.2.schema.maximum", 0), LIMIT_MAX);
-    assert_int_equal(json_i64_or(op, "parameters.2.schema.default", 0), LIMIT_DEFAULT);
+    assert_int_equal(json_len(json_get(op, "parameters")), 6);
+    assert_string_equal(json_str_or(op, "parameters.5.name", ""), "limit");
+    assert_int_equal(json_i64_or(op, "parameters.5.schema.minimum", 0), 1);
+    assert_int_equal(json_i64_or(op, "parameters.5.schema.maximum", 0), LIMIT_MAX);
+    assert_int_equal(json_i64_or(op, "parameters.5.schema.default", 0), LIMIT_DEFAULT);
 }
 
 static void columns(void **state)

@@ -1,6 +1,7 @@
 /* The certificate screen's pages and counts, on both engines; the SQL's idea of health is C's. */
 #include "base/clock.h"
 #include "model/policy.h"
+#include "store/repo_list.h"
 #include "store_rig.h"
 
 enum { MANY_CERTS = 60 };
@@ -257,7 +258,7 @@ static void lists_newest_first(void **state)
 {
     struct rig *r = *state;
     AUTO(db) struct db *db = NULL;
-    struct order_list orders;
+    struct order_row_list orders;
     struct job_list jobs;
     struct endpoint_list ends;
     struct cert_page page;
@@ -267,10 +268,13 @@ static void lists_newest_first(void **state)
         struct order o = {.cert_id = page.v[0].id, .state = i ? ORDER_OPEN : ORDER_DONE};
         OK(db_order_add(db, &o, err));
     }
-    OK(db_order_list_down(db, false, 0, 10, r->a, &orders, err));
+    OK(db_order_query(db, &(struct order_query){.limit = 10}, r->a, &orders, err));
     assert_int_equal(orders.n, 3);
-    assert_true(orders.v[0].id > orders.v[2].id);
-    OK(db_order_list_down(db, true, orders.v[0].id, 10, r->a, &orders, err));
+    assert_true(orders.v[0].o.id > orders.v[2].o.id);
+    OK(db_order_query(
+        db,
+        &(struct order_query){.in_state = 1 + ORDER_OPEN, .before = orders.v[0].o.id, .limit = 10},
+        r->a, &orders, err));
     assert_int_equal(orders.n, 1);
     struct job routine = {.kind = "watch", .subject = "endpoint/1", .state = JOB_FAILED};
     int64_t existing = 0;
