@@ -122,6 +122,14 @@ static size_t found(struct rig *r, struct db *db, struct target_query q)
     return l.n;
 }
 
+/* "Web07" -> 7 */
+static int number_in(const char *name)
+{
+    int64_t n = -1;
+    assert_true(str_to_i64(str_from(name + strcspn(name, "0123456789")), 0, TARGETS, &n));
+    return (int)n;
+}
+
 static void targets_say_what_is_applied(void **state)
 {
     struct rig *r = *state;
@@ -132,7 +140,7 @@ static void targets_say_what_is_applied(void **state)
     assert_int_equal(l.n, TARGETS);
     for (size_t k = 0; k < l.n; k++) {
         const struct target_row *t = &l.v[k];
-        int i = atoi(t->c.name + strcspn(t->c.name, "0123456789"));
+        int i = number_in(t->c.name);
         assert_int_equal(t->certs, i % 4);
         assert_int_equal(t->worst, worst_of(i));
         assert_true(k == 0 || strcmp(l.v[k - 1].c.name, t->c.name) < 0);
@@ -239,7 +247,7 @@ static void targets_of_a_group(void **state)
     OK(db_target_query(db, &(struct target_query){.limit = 100}, r->a, &l, err));
     assert_int_equal(l.n, TARGETS / 2);
     for (size_t k = 0; k < l.n; k++) {
-        int i = atoi(l.v[k].c.name + strcspn(l.v[k].c.name, "0123456789"));
+        int i = number_in(l.v[k].c.name);
         int mine = 0;
         for (int b = 0; b < i % 4; b++)
             mine += ((i + b) % CERTS) % 2;
