@@ -73,6 +73,16 @@ enum rc db_job_list(struct db *db, const struct job_filter *f, struct arena *a,
     return RC_OK;
 }
 
+static enum stmt_id named_way(const struct job_filter *f, int64_t n)
+{
+    int64_t s = f->in_state - 1;
+    if (n < SOUGHT_FEW)
+        return STMT_JOB_NAMED;
+    if (f->only_open || s == JOB_READY || s == JOB_RUNNING || s == JOB_BLOCKED)
+        return STMT_JOB_NAMED_LIVE;
+    return s == JOB_FAILED || s == JOB_CANCELLED ? STMT_JOB_NAMED_BAD : STMT_JOB_NAMED_MANY;
+}
+
 enum rc db_job_named(struct db *db, const struct job_filter *f, const char *text, struct arena *a,
                      struct job_list *ret, struct err *err)
 {
@@ -81,9 +91,9 @@ enum rc db_job_named(struct db *db, const struct job_filter *f, const char *text
     TRY(limit_ok(f->limit, err));
     TRY(sought_read(text, a, &s, err));
     TRY(db_number(db, STMT_JOB_NAMED_COUNT, ARGS(T(s.from), T(s.to), I(SOUGHT_FEW)), &n, err));
-    MANY(db, n < SOUGHT_FEW ? STMT_JOB_NAMED : STMT_JOB_NAMED_MANY, &job_map, a, ret, err,
-         I(f->before > 0 ? f->before : INT64_MAX), I(f->limit), T(f->kind), I(f->in_state),
-         I(f->no_routine), I(f->only_open), T(s.from), T(s.to), T(s.like), T(db->scope));
+    MANY(db, named_way(f, n), &job_map, a, ret, err, I(f->before > 0 ? f->before : INT64_MAX),
+         I(f->limit), T(f->kind), I(f->in_state), I(f->no_routine), I(f->only_open), T(s.from),
+         T(s.to), T(s.like), T(db->scope));
     return RC_OK;
 }
 

@@ -337,6 +337,10 @@ static void both_ways_find_the_same(void **state)
          T(s.to), T(NULL));
     BOTH(db, STMT_JOB_NAMED_MANY, STMT_JOB_NAMED, 3, I(INT64_MAX), I(50), T(NULL), I(0), I(0), I(0),
          T(s.from), T(s.to), T(s.like), T(NULL));
+    BOTH(db, STMT_JOB_NAMED_LIVE, STMT_JOB_NAMED, 2, I(INT64_MAX), I(50), T(NULL), I(0), I(0), I(1),
+         T(s.from), T(s.to), T(s.like), T(NULL));
+    BOTH(db, STMT_JOB_NAMED_BAD, STMT_JOB_NAMED, 0, I(INT64_MAX), I(50), T(NULL), I(JOB_FAILED + 1),
+         I(0), I(0), T(s.from), T(s.to), T(s.like), T(NULL));
     OK(sought_read("web07", r->a, &s, err));
     BOTH(db, STMT_DEPLOYMENT_ROWS, STMT_DEPLOYMENT_ROWS_NAMED, 3, I(INT64_MAX), I(50), I(0), I(0),
          I(0), T(s.from), T(s.to), T(s.like), T(NULL));

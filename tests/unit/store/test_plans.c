@@ -120,6 +120,8 @@ static void filters_have_their_index(void **state)
         {STMT_DEPLOYMENT_ROWS_TARGET, "SEARCH i USING COVERING INDEX item_target (target_id=?)"},
         {STMT_DEPLOYMENT_ROWS_NAMED, "SEARCH t USING COVERING INDEX cert_term_term"},
         {STMT_DEPLOYMENT_NAMED_COUNT, "SEARCH t USING COVERING INDEX cert_term_term"},
+        {STMT_JOB_NAMED_LIVE, "SEARCH job USING INDEX job_open (id<?)"},
+        {STMT_JOB_NAMED_BAD, "SEARCH job USING INDEX job_bad (id<?)"},
         {STMT_JOB_NAMED, "SEARCH t USING COVERING INDEX cert_term_term"},
         {STMT_TARGET_PAGE, "SEARCH k USING INDEX sqlite_autoindex_connector_1 (kind=? AND"},
         {STMT_TARGET_PAGE, "SEARCH b USING INDEX binding_target (target_id=?)"},

@@ -32,6 +32,7 @@ export type CertDetail = Schemas["CertDetail"];
 export type ChainItem = Schemas["CertInfo"];
 export type Job = Schemas["Job"];
 export type Connector = Schemas["Connector"];
+export type Target = Schemas["Target"];
 export type SeenAddress = Schemas["SeenAddress"];
 export type Endpoint = Schemas["Endpoint"];
 export type Observation = Schemas["Observation"];

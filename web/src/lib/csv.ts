@@ -2,7 +2,7 @@
 import { saveBlob } from "./api";
 
 const cell = (s: string): string => {
-  const safe = /^[=+\-@\t\r]/.test(s) ? "'" + s : s;
+  const safe = /^[=+\-@|%\t\r]/.test(s) ? "'" + s : s;
   return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
 };
 

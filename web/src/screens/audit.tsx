@@ -9,6 +9,7 @@ import { Empty, Fault, Head, When } from "../ui/basic";
 import { Dialog } from "../ui/dialog";
 import { Subject } from "../ui/job";
 import { Table, usePages, type Column } from "../ui/table";
+import { ViewBar } from "./views";
 
 type Doc = { paths: Record<string, Record<string, { operationId?: string; summary?: string; "x-summary-ja"?: string }>> };
 let doc: Promise<Doc> | null = null;
@@ -101,10 +102,6 @@ export function AuditScreen({ place }: { place: Place }): JSX.Element {
     <>
       <Head title={t("audit")} lead={t("audit_lead")}>
         <button onClick={() => void verify()}>{t("audit_verify")}</button>
-        <button onClick={() => void download("/audit/export" + query({ format: "csv", subject, q: text, actions: matching(text.toLowerCase()) }), "inro-audit.csv").catch(setError)}>{t("csv")}</button>
-        <A href="/report/audit" class="button">
-          {t("print_report")}
-        </A>
       </Head>
       <Fault error={error} />
       {whole && (
@@ -127,6 +124,15 @@ export function AuditScreen({ place }: { place: Place }): JSX.Element {
           </button>
         )}
       </div>
+      <ViewBar
+        screen="audit"
+        filtered={!!(q || subject)}
+        csv={() => download("/audit/export" + query({ format: "csv", subject, q: text, actions: matching(text.toLowerCase()) }), "inro-audit.csv")}
+      >
+        <A href="/report/audit" class="quiet button">
+          {t("print_report")}
+        </A>
+      </ViewBar>
       <Table label={t("audit")} {...list} retry={() => void list.reload()} columns={columns} rowHeight={60} empty={<Empty title={t("nothing_matches")} />} />
       {shown && (
         <Dialog title={action(shown.action)} onClose={() => setShown(null)} wide>

@@ -1,21 +1,21 @@
 // The certificates: search, filters as chips, saved views, bulk actions that show their plan first.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { call, follow, get, query, type Cert, type Connector, type Job, type Page, type Plan } from "../lib/api";
-import { date, dateTime, number, relative, stateText, t } from "../lib/i18n";
+import { call, follow, type Cert, type Connector, type Job, type Page, type Plan } from "../lib/api";
+import { date, relative, stateText, t } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { canOperate } from "../lib/role";
 import { A, go, type Place } from "../lib/router";
 import { display } from "../lib/idn";
-import { saveCsv } from "../lib/csv";
 import { healthOrder } from "../pic/pics";
 import { Chip, Empty, Head, Select, State, When, errorText, toast } from "../ui/basic";
 import { Choose } from "../ui/choose";
+import { exportCsv } from "../ui/csv";
 import { Dialog } from "../ui/dialog";
 import { Table, usePages, type Column } from "../ui/table";
 import { TagDialog, Tags, useTags } from "../ui/tags";
 import { PlanView } from "./plan";
-import { SaveView, ViewList, useViews } from "./views";
+import { ViewBar } from "./views";
 
 function certColumns(): Column<Cert>[] {
   return [
@@ -87,9 +87,7 @@ export function CertsScreen({ place }: { place: Place }): JSX.Element {
   const cas = useGet<Page<Connector>>("/cas?limit=500").value;
   const [selected, setSelected] = useState<Set<number>>(new Set());
   const [bulk, setBulk] = useState<"renew" | "deploy" | "tags" | null>(null);
-  const views = useViews();
   const known = useTags().filter((x) => !tags.includes(x));
-  const [saving, setSaving] = useState(false);
   const set = (change: Record<string, string | null>): void => {
     const n = new URLSearchParams(q);
     for (const [k, v] of Object.entries(change)) if (v) n.set(k, v);
@@ -153,26 +151,11 @@ export function CertsScreen({ place }: { place: Place }): JSX.Element {
           </Chip>
         )}
       </div>
-      <div class="viewbar">
-        <ViewList views={views} />
-        {filtered && (
-          <>
-            <button class="quiet" onClick={() => go("/certs", true)}>
-              {t("filters_clear")}
-            </button>
-            <button class="quiet" onClick={() => setSaving(true)}>
-              {t("view_save")}
-            </button>
-          </>
-        )}
-        <span class="grow" />
-        <button class="quiet" onClick={() => void exportCsv(params)}>
-          {t("csv")}
-        </button>
+      <ViewBar screen="certs" filtered={filtered} csv={() => certsCsv(params)}>
         <A href="/report/inventory" class="quiet button">
           {t("print_report")}
         </A>
-      </div>
+      </ViewBar>
       {selected.size > 0 && (
         <div class="bulk" role="region" aria-label={t("bulk")}>
           <b>{t("n_selected", selected.size)}</b>
@@ -243,15 +226,6 @@ export function CertsScreen({ place }: { place: Place }): JSX.Element {
         />
       )}
       {bulk && bulk !== "tags" && <Bulk what={bulk} certs={(list.rows ?? []).filter((c) => selected.has(c.id))} close={() => setBulk(null)} />}
-      {saving && (
-        <SaveView
-          close={() => setSaving(false)}
-          done={() => {
-            setSaving(false);
-            void views.reload();
-          }}
-        />
-      )}
     </>
   );
 }
@@ -331,30 +305,25 @@ function Bulk({ what, certs, close }: { what: "renew" | "deploy"; certs: Cert[];
   );
 }
 
-/** All that the filter shows, not only what is loaded. */
-async function exportCsv(params: Record<string, string | null>): Promise<void> {
-  const rows: string[][] = [[t("cert_name"), t("names"), t("state"), t("not_before"), t("expires"), t("next_renewal"), t("ca"), t("issuer"), t("serial"), t("fingerprint"), t("key"), t("targets"), t("tags")]];
-  let after: string | number | null = null;
-  do {
-    const page: Page<Cert> = await get<Page<Cert>>(`/certs${query({ ...params, limit: 500, after })}`);
-    for (const c of page.items)
-      rows.push([
-        c.name,
-        c.names.join(" "),
-        stateText(c.health).text,
-        c.not_before ?? "",
-        c.not_after ?? "",
-        c.renew_at ?? "",
-        c.ca ?? "",
-        c.issuer ?? "",
-        c.serial ?? "",
-        c.sha256 ?? "",
-        c.key,
-        `${c.targets.deployed}/${c.targets.total}`,
-        c.tags.join(" "),
-      ]);
-    after = page.next;
-    if (rows.length % 5000 < 500 && after) toast(t("csv_progress", number(rows.length - 1)));
-  } while (after !== null && rows.length < 1_000_001);
-  saveCsv(rows, `inro-certificates-${dateTime(Date.now()).replace(/\D+/g, "")}.csv`);
-}
+const certsCsv = (params: Record<string, string | null>): Promise<void> =>
+  exportCsv<Cert>({
+    path: "/certs",
+    params,
+    name: "certificates",
+    head: [t("cert_name"), t("names"), t("state"), t("not_before"), t("expires"), t("next_renewal"), t("ca"), t("issuer"), t("serial"), t("fingerprint"), t("key"), t("targets"), t("tags")],
+    row: (c) => [
+      c.name,
+      c.names.join(" "),
+      stateText(c.health).text,
+      c.not_before,
+      c.not_after,
+      c.renew_at,
+      c.ca,
+      c.issuer,
+      c.serial,
+      c.sha256,
+      c.key,
+      `${c.targets.deployed}/${c.targets.total}`,
+      c.tags.join(" "),
+    ],
+  });

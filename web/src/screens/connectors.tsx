@@ -1,10 +1,9 @@
 // CA accounts, targets and notifiers: one set of screens for the three, forms from the field tables.
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { call, type Binding, type Connector, type Job, type Message, type Page, type TypeSchema } from "../lib/api";
+import { call, type Connector, type Job, type Message, type TypeSchema } from "../lib/api";
 import { duration, getLang, pair, size, relative, t, type Key } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
-import { display } from "../lib/idn";
 import { canOperate, isAdmin } from "../lib/role";
 import { A, go, type Place } from "../lib/router";
 import { Code, Facts, Fault, Field, Head, Loading, Panel, State, When, faultText, toast } from "../ui/basic";
@@ -16,6 +15,7 @@ import { GroupSelect } from "../ui/group";
 import { JobView, useJob } from "../ui/job";
 import { usePages, type Column } from "../ui/table";
 import { BindDialog } from "./binding";
+import { TargetUse, TargetsScreen, whereOf } from "./targets";
 
 export interface KindWords {
   path: "/cas" | "/targets" | "/notifiers" | "/backup-stores";
@@ -37,20 +37,13 @@ export const kindWords: Record<string, KindWords> = {
 
 export function ConnectorsScreen({ kind, id, place }: { kind: string; id?: string; place: Place }): JSX.Element {
   if (id === "new") return <NewConnector kind={kind} first={place.query.get("type") ?? ""} />;
-  return id ? <ConnectorScreen kind={kind} id={id} /> : <ConnectorList kind={kind} />;
+  if (id) return <ConnectorScreen kind={kind} id={id} />;
+  return kind === "target" ? <TargetsScreen place={place} /> : <ConnectorList kind={kind} />;
 }
 
 function ConnectorList({ kind }: { kind: string }): JSX.Element {
   useTitle(t((kindWords[kind] as KindWords).title));
   return <ConnectorTable kind={kind} bare={false} />;
-}
-
-/** The address of a connector as a person would say it. */
-function whereOf(c: Connector): string {
-  const s = c.settings ?? {};
-  const host = s["host"] ?? s["directory"] ?? s["url"] ?? s["common_name"];
-  if (host) return String(host) + (s["port"] ? `:${String(s["port"])}` : "");
-  return s["via"] === "local" ? t("this_machine") : "";
 }
 
 /** `bare`: the screen around has the head and the button. */
@@ -206,7 +199,7 @@ function ConnectorScreen({ kind, id }: { kind: string; id: string }): JSX.Elemen
       )}
       {kind === "ca" && <CaState c={v} />}
       {kind === "backup" && <BackupFiles c={v} reload={() => void c.reload()} />}
-      {kind === "target" && <TargetBindings id={v.id} />}
+      {kind === "target" && <TargetUse c={v} bind={() => setBinding(true)} />}
       {binding && (
         <BindDialog
           target={v}
@@ -367,28 +360,5 @@ function RootDownload({ pem, name }: { pem: string; name: string }): JSX.Element
       </a>{" "}
       <span class="muted small">{t("root_help")}</span>
     </p>
-  );
-}
-
-function TargetBindings({ id }: { id: number }): JSX.Element {
-  const list = useGet<Page<Binding>>(`/bindings?target=${id}`, ["cert", "target", "deployment"]);
-  return (
-    <Panel title={t("target_certs")} id="bindings">
-      {list.value?.items.length === 0 && <p class="muted">{t("target_certs_none")}</p>}
-      <ul class="lines">
-        {(list.value?.items ?? []).map((b) => (
-          <li key={b.id}>
-            <State of={b.state} /> <A href={`/certs/${b.cert}`}>{b.cert_name ? display(b.cert_name) : `#${b.cert}`}</A>{" "}
-            <span class="mono small">
-              {Object.values(b.place ?? {})
-                .filter((x) => typeof x === "string")
-                .map(String)
-                .join(" ")}
-            </span>
-            {b.error && <p class="bad-text small">{faultText(b.error)}</p>}
-          </li>
-        ))}
-      </ul>
-    </Panel>
   );
 }

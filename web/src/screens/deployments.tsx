@@ -1,26 +1,26 @@
 // 適用: roll-outs, newest first, and one of them target by target.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { call, type Deployment, type DeploymentDetail, type Job } from "../lib/api";
-import { relative, t, word } from "../lib/i18n";
+import { call, query, type Deployment, type DeploymentDetail, type Job } from "../lib/api";
+import { relative, stateText, t, word } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { display } from "../lib/idn";
 import { canOperate } from "../lib/role";
-import { A } from "../lib/router";
-import { Facts, Fault, Head, Loading, Panel, State, When, faultText } from "../ui/basic";
+import { A, go, type Place } from "../lib/router";
+import { Chip, Facts, Fault, Head, Loading, Panel, State, When, faultText } from "../ui/basic";
+import { exportCsv } from "../ui/csv";
 import { ask } from "../ui/dialog";
 import { JobView, useJob } from "../ui/job";
 import { Listing } from "../ui/list";
 import { usePages, type Column } from "../ui/table";
 import { PlanLines } from "./plan";
+import { ViewBar } from "./views";
 
 /** Was another version there? */
 const before = (d: Deployment): boolean => d.previous > 0 && d.previous !== d.version;
 
-export function DeploymentsScreen(): JSX.Element {
-  useTitle(t("deployments"));
-  const list = usePages<Deployment>("/deployments", {}, ["deployment", "job"]);
-  const columns: Column<Deployment>[] = [
+export function deploymentColumns(): Column<Deployment>[] {
+  return [
     { id: "state", label: t("state"), width: "9.5rem", show: (d) => <State of={d.state} /> },
     {
       id: "what",
@@ -36,20 +36,71 @@ export function DeploymentsScreen(): JSX.Element {
         </div>
       ),
     },
+    {
+      id: "reached",
+      label: t("targets"),
+      level: 2,
+      width: "8rem",
+      show: (d) => (
+        <span title={t("story_ok", d.targets.deployed, d.targets.total)}>
+          {d.targets.deployed} / {d.targets.total}
+          {d.targets.failed > 0 && <span class="bad-text small"> {t("n_failed", d.targets.failed)}</span>}
+        </span>
+      ),
+    },
     { id: "at", label: t("started_at"), width: "13rem", show: (d) => <When at={d.created} stack time /> },
   ];
+}
+
+const states = ["running", "done", "failed", "undone"] as const;
+
+export function DeploymentsScreen({ place }: { place: Place }): JSX.Element {
+  useTitle(t("deployments"));
+  const at = place.query;
+  const params = { q: at.get("q") ?? "", state: at.get("state") ?? "", target: at.get("target") ?? "" };
+  const list = usePages<Deployment>("/deployments", params, ["deployment", "job"]);
+  const set = (change: Record<string, string>): void => go("/deployments" + query({ ...params, ...change }), true);
+  const filtered = !!(params.q || params.state || params.target);
   return (
     <Listing
       title={t("deployments")}
       lead={t("deployments_lead")}
+      search={{ hint: t("deployments_search"), q: params.q, set: (v) => set({ q: v }) }}
+      filters={
+        <>
+          <div class="chips" role="group" aria-label={t("state")}>
+            {states.map((s) => (
+              <Chip key={s} on={params.state === s} toggle={() => set({ state: params.state === s ? "" : s })}>
+                {stateText(s).text}
+              </Chip>
+            ))}
+          </div>
+          {params.target && (
+            <Chip on toggle={() => set({ target: "" })}>
+              {t("target")}: {params.target}
+            </Chip>
+          )}
+        </>
+      }
+      bar={<ViewBar screen="deployments" filtered={filtered} csv={() => deploymentsCsv(params)} />}
+      clear={filtered && (() => go("/deployments", true))}
       none={t("deployments_none")}
       noneText={t("deployments_none_text")}
       list={list}
-      columns={columns}
+      columns={deploymentColumns()}
       link={(d) => `/deployments/${d.id}`}
     />
   );
 }
+
+const deploymentsCsv = (params: Record<string, string>): Promise<void> =>
+  exportCsv<Deployment>({
+    path: "/deployments",
+    params,
+    name: "deployments",
+    head: [t("state"), t("certificate"), t("cause"), t("version"), t("previous_version"), t("targets"), t("failures"), t("started_at"), t("changed")],
+    row: (d) => [stateText(d.state).text, d.cert_name, word("reason." + (d.reason ?? "")), d.version, d.previous || "", `${d.targets.deployed}/${d.targets.total}`, d.targets.failed, d.created, d.updated],
+  });
 
 export function DeploymentScreen({ id }: { id: string }): JSX.Element {
   const d = useGet<DeploymentDetail>(`/deployments/${encodeURIComponent(id)}`, ["deployment", "job"]);

@@ -66,7 +66,7 @@ function screen(p: Place, session: Session, onSession: (s: Session) => void, red
     case "targets":
       return <ConnectorsScreen key={"target" + (b ?? "")} kind="target" id={b} place={p} />;
     case "deployments":
-      return b ? <DeploymentScreen key={b} id={b} /> : <DeploymentsScreen />;
+      return b ? <DeploymentScreen key={b} id={b} /> : <DeploymentsScreen place={p} />;
     case "watch":
       return b ? <EndpointScreen key={b} id={b} /> : <WatchScreen place={p} />;
     case "notify":

@@ -9,6 +9,7 @@ import { canOperate } from "../lib/role";
 import { A, go, type Place } from "../lib/router";
 import { cn } from "../pic/pics";
 import { Chip, Code, Facts, Fault, Field, Head, Loading, Panel, Select, State, When, faultText, toast } from "../ui/basic";
+import { exportCsv } from "../ui/csv";
 import { Dialog, ask } from "../ui/dialog";
 import { secsText } from "../ui/form";
 import { Choose } from "../ui/choose";
@@ -17,6 +18,7 @@ import { useJob } from "../ui/job";
 import { Listing } from "../ui/list";
 import { SaveEnd, useSave } from "../ui/save";
 import { Table, usePages, type Column } from "../ui/table";
+import { ViewBar } from "./views";
 
 const kinds = ["ok", "expiring", "expired", "drift", "untrusted", "unreachable", "new"];
 const shown = (s: string): string => (s === "new" ? "looking" : s);
@@ -67,6 +69,7 @@ export function WatchScreen({ place }: { place: Place }): JSX.Element {
           ))}
         </div>
       }
+      bar={<ViewBar screen="watch" filtered={!!(q || state)} csv={() => endpointsCsv({ q, state })} />}
       clear={!!(q || state) && (() => go("/watch", true))}
       none={t("watch_none")}
       noneText={t("watch_none_text")}
@@ -79,6 +82,15 @@ export function WatchScreen({ place }: { place: Place }): JSX.Element {
     </Listing>
   );
 }
+
+const endpointsCsv = (params: Record<string, string>): Promise<void> =>
+  exportCsv<Endpoint>({
+    path: "/endpoints",
+    params,
+    name: "endpoints",
+    head: [t("state"), t("endpoint"), "SNI", "STARTTLS", t("finding"), t("certificate"), t("expires"), t("looked_at"), t("owner_group")],
+    row: (e) => [stateText(shown(e.state)).text, `${e.host}:${e.port}`, e.sni, e.starttls, finding(e), e.cert_name, firstEnd(e), e.seen_at, e.group],
+  });
 
 const firstEnd = (e: Endpoint): string | null => (e.seen?.addresses ?? []).map((a) => a.not_after).filter((x): x is string => !!x).sort()[0] ?? null;
 

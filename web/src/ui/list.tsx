@@ -34,6 +34,10 @@ interface Props<T> {
   /** Asked of the server by who uses this (q, set), or looked for in the rows: `of` gives a row's texts. */
   search?: { hint: string } & ({ q: string; set: (q: string) => void } | { of: (row: T) => string[] });
   filters?: ComponentChildren;
+  /** Between the filters and the table: saved views, CSV. */
+  bar?: ComponentChildren;
+  sort?: string;
+  onSort?: (s: string) => void;
   /** There, when something is filtered: takes the filters away. */
   clear?: (() => void) | false;
   none: string;
@@ -93,7 +97,8 @@ export function Listing<T extends { id: number }>(p: Props<T>): JSX.Element {
           {p.filters}
         </div>
       )}
-      <Table label={p.title} {...p.list} rows={rows} retry={() => void p.list.reload()} columns={p.columns} link={p.link} rowHeight={p.rowHeight} empty={empty} />
+      {p.bar}
+      <Table label={p.title} {...p.list} rows={rows} retry={() => void p.list.reload()} columns={p.columns} link={p.link} rowHeight={p.rowHeight} sort={p.sort} onSort={p.onSort} empty={empty} />
       {p.children}
     </>
   );
