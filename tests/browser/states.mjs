@@ -11,6 +11,8 @@ async function harmless(page, where) {
   check((await page.$$("main img, main script, main iframe, dialog img, dialog script, main a[href^='javascript']")).length === 0, `markup was made at ${where}`);
 }
 
+await import("./lists.mjs");
+
 test("words of strangers: a CA's problems, a mail server's greeting, a tool's last words", async () => {
   const page = await open();
   const strange = config.strange;
