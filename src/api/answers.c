@@ -97,6 +97,10 @@ static const struct component components[] = {
      "finished:time?",
      {"Work that goes on by itself", "ジョブ"}},
     {"JobStarted", "job:Job", {"The job that does it", "開始したジョブ"}},
+    {"HostKeyAccepted",
+     "job:Job resumed:[int]",
+     {"The test of the connection, and the jobs that waited for the key",
+      "接続テストのジョブと、再開したジョブ"}},
     {"Binding",
      "id:int cert:int cert_name:str? target:str? target_id:int place:object? seq:int "
      "version:int? cert_version:int? not_after:time? state:str error:Fault? created:time "

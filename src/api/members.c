@@ -270,6 +270,7 @@ static const struct {
     {"reply", {"What the receiving server said", "受信側の応答"}},
     {"required", {"Must be given", "必須"}},
     {"restarts", {"How often it was started again", "再起動した回数"}},
+    {"resumed", {"Jobs that waited and go on", "再開したジョブ"}},
     {"result", {"ok, or the id of the error", "ok またはエラーの ID"}},
     {"retry_at", {"When to try again", "再試行の日時"}},
     {"revision",

@@ -110,6 +110,20 @@ static enum rc load(struct run *r, bool begun, struct deploy **ret, struct err *
     return deploy_bundle(r, d, err);
 }
 
+/* Which roll-out it is; `target` is where a person has to look, 0: nowhere. */
+static const char *progress_text(struct arena *a, const struct deploy *d, int64_t target)
+{
+    AUTO(buf) struct buf b = BUF(1024);
+    struct json_writer w = JSON_WRITER(&b);
+    jw_object(&w);
+    jw_ki64(&w, "deployment", d->dep.id);
+    jw_ki64(&w, "version", d->version.id);
+    if (target)
+        jw_ki64(&w, "target", target);
+    jw_end_object(&w);
+    return b.bad == RC_OK ? arena_strdup(a, buf_cstr(&b)) : NULL;
+}
+
 static enum rc save_begin(struct db *db, struct run *r, void *arg, struct err *err)
 {
     struct deploy *d = arg;
@@ -135,13 +149,7 @@ static enum rc save_begin(struct db *db, struct run *r, void *arg, struct err *e
             continue;
         TRY(db_item_add(db, &it, err));
     }
-    AUTO(buf) struct buf b = BUF(1024);
-    struct json_writer w = JSON_WRITER(&b);
-    jw_object(&w);
-    jw_ki64(&w, "deployment", d->dep.id);
-    jw_ki64(&w, "version", d->version.id);
-    jw_end_object(&w);
-    r->job.progress = arena_strdup(r->keep, buf_cstr(&b));
+    r->job.progress = progress_text(r->keep, d, 0);
     return r->job.progress ? RC_OK : NOMEM(err);
 }
 
@@ -278,8 +286,11 @@ static void count(struct run *r, struct deploy *d)
         d->verified += item_good(it);
         d->failed += !item_good(it);
         if (it->error && d->why.rc == RC_OK && !item_good(it) &&
-            run_json(r, it->error, &j, NULL) == RC_OK && j)
+            run_json(r, it->error, &j, NULL) == RC_OK && j) {
+            const struct binding *b = deploy_binding(d, it->binding_id);
             json_to_err(j, &d->why);
+            d->failed_target = b ? b->target_id : 0;
+        }
     }
     d->all = d->failed == 0;
 }
@@ -347,6 +358,7 @@ static enum rc finish(struct run *r, struct step_out *out, struct err *err)
                     MSG("job.deploy_incomplete", "{0}: the roll-out is not complete",
                         "{0}: 適用が完了していません"),
                     d->cert.name);
+    out->progress = progress_text(r->a, d, d->failed_target);
     if (err)
         *err = d->why;
     return d->why.rc;

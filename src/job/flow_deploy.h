@@ -18,6 +18,7 @@ struct deploy {
     struct binding *binding;
     struct err why;
     size_t verified, failed;
+    int64_t failed_target; /* where `why` happened; 0: at no target */
     bool all;
 };
 

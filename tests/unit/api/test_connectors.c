@@ -288,6 +288,142 @@ static void every_type_shows_its_form(void **state)
     api_rig_end(&d.r);
 }
 
+#define OLD_KEY "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
+#define NEW_KEY "SHA256:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0"
+
+/* A job that stopped, and why. */
+static int64_t stopped(struct desk *d, const char *kind, const char *subject, const char *why)
+{
+    AUTO(db) struct db *db = NULL;
+    int64_t existing = 0, next = 0;
+    struct job made = {.kind = kind,
+                       .subject = subject,
+                       .step = "again",
+                       .state = JOB_READY,
+                       .run_at = RIG_NOW,
+                       .created = RIG_NOW,
+                       .updated = RIG_NOW};
+    struct job j;
+    OK(store_begin(d->r.store, &db, err));
+    OK(db_job_add(db, &made, &existing, err));
+    OK(db_commit(&db, err));
+    OK(db_job_claim(d->r.store, "test", RIG_NOW, USEC_PER_SEC, 8, d->r.a, &j, &next, err));
+    assert_int_equal(j.id, made.id);
+    j.state = JOB_BLOCKED;
+    j.run_at = RIG_NOW + USEC_PER_DAY;
+    struct err e = {.rc = RC_TLS, .blame = BLAME_INPUT, .en = "e", .ja = "j", .remote = NEW_KEY};
+    (void)stpcpy(e.id, why);
+    AUTO(buf) struct buf b = BUF(4096);
+    struct json_writer w = JSON_WRITER(&b);
+    jw_err(&w, &e);
+    j.error = arena_strdup(d->r.a, buf_cstr(&b));
+    OK(store_begin(d->r.store, &db, err));
+    OK(db_job_save(db, &j, err));
+    OK(db_commit(&db, err));
+    return j.id;
+}
+
+static const char *state_of_job(struct desk *d, int64_t id)
+{
+    struct answer x = ask(d, 200, "GET", arena_printf(d->r.a, "/jobs/%lld", (long long)id), NULL);
+    return arena_strdup(d->r.a, json_str_or(x.json, "state", ""));
+}
+
+static void ssh_machine(struct desk *d)
+{
+    (void)ask(d, 201, "POST", "/targets",
+              "{\"name\":\"far\",\"type\":\"nginx\",\"settings\":{\"via\":\"ssh\",\"host\":"
+              "\"h.example\",\"user\":\"u\",\"auth\":\"key\",\"private_key\":\"" CLEAR
+              "\",\"host_key\":\"" OLD_KEY "\",\"command_timeout\":77}}");
+    (void)ask(d, 201, "POST", "/cas", "{\"name\":\"own\",\"type\":\"private\"}");
+    static const char *const names[] = {"a.example", "b.example"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        (void)ask(d, 201, "POST", "/certs",
+                  arena_printf(d->r.a, "{\"names\":[\"%s\"],\"ca\":\"own\",\"request\":false}",
+                               names[i]));
+        if (i == 0)
+            (void)ask(d, 201, "POST", "/bindings",
+                      "{\"cert\":\"a.example\",\"target\":\"far\",\"place\":"
+                      "{\"cert_path\":\"/c\",\"key_path\":\"/k\"}}");
+    }
+}
+
+static int64_t cert_id(struct desk *d, const char *name)
+{
+    return json_i64_or(ask(d, 200, "GET", arena_printf(d->r.a, "/certs/%s", name), NULL).json, "id",
+                       0);
+}
+
+/* Another host key is taken only when a person says which, and what waited for it goes on. */
+static void a_host_key_is_accepted(void **state)
+{
+    struct desk d;
+    (void)state;
+    desk_open(&d);
+    ssh_machine(&d);
+    const char *sealed = sealed_of(&d, "target", "far", "private_key");
+    const char *a = arena_printf(d.r.a, "cert/%lld", (long long)cert_id(&d, "a.example"));
+    const char *b = arena_printf(d.r.a, "cert/%lld", (long long)cert_id(&d, "b.example"));
+    int64_t waits = stopped(&d, "deploy", a, "net.ssh.changed");
+    int64_t elsewhere = stopped(&d, "deploy", b, "net.ssh.changed");
+    static const char *const wrong[] = {
+        "{\"fingerprint\":\"\"}", "{\"fingerprint\":\"SHA256:short\"}",
+        "{\"fingerprint\":\"MD5:47:DE:42\"}", "{\"fingerprint\":\"" NEW_KEY "=\"}",
+        "{\"fingerprint\":\"" OLD_KEY " " NEW_KEY "\"}"};
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        struct answer x = ask(&d, 400, "POST", "/targets/far/host-key", wrong[i]);
+        assert_string_equal(json_str_or(x.json, "error.field", ""), "fingerprint");
+    }
+    (void)ask(&d, 409, "POST", "/targets/far/host-key",
+              "{\"fingerprint\":\"" NEW_KEY "\",\"revision\":9}");
+    struct answer t = ask(&d, 200, "GET", "/targets/far", NULL);
+    assert_string_equal(json_str_or(t.json, "settings.host_key", ""), OLD_KEY);
+    assert_string_equal(state_of_job(&d, waits), "blocked");
+
+    struct answer x = ask(&d, 202, "POST", "/targets/far/host-key",
+                          arena_printf(d.r.a, "{\"fingerprint\":\"" NEW_KEY "\",\"revision\":%lld}",
+                                       (long long)json_i64_or(t.json, "revision", 0)));
+    assert_string_equal(json_str_or(x.json, "job.kind", ""), "check");
+    assert_int_equal(json_len(json_get(x.json, "resumed")), 1);
+    assert_int_equal(json_i64_or(x.json, "resumed.0", 0), waits);
+    assert_string_equal(state_of_job(&d, waits), "ready");
+    assert_string_equal(state_of_job(&d, elsewhere), "blocked");
+    t = ask(&d, 200, "GET", "/targets/far", NULL);
+    assert_string_equal(json_str_or(t.json, "settings.host_key", ""), NEW_KEY);
+    assert_int_equal(json_i64_or(t.json, "settings.command_timeout", 0), 77);
+    assert_string_equal(sealed_of(&d, "target", "far", "private_key"), sealed);
+    x = ask(&d, 200, "GET", "/audit?limit=1", NULL);
+    assert_string_equal(json_str_or(x.json, "items.0.action", ""), "target.host_key");
+    assert_string_equal(json_str_or(x.json, "items.0.detail.before.host_key", ""), OLD_KEY);
+    assert_string_equal(json_str_or(x.json, "items.0.detail.after.host_key", ""), NEW_KEY);
+    api_rig_end(&d.r);
+}
+
+static void a_host_key_is_no_bodys_else(void **state)
+{
+    struct desk d;
+    (void)state;
+    desk_open(&d);
+    ssh_machine(&d);
+    const char *body = "{\"fingerprint\":\"" NEW_KEY "\"}";
+    struct who op = rig_person(&d.r, "op@a.example", "operator", 0);
+    (void)rig_want(&d.r, &op, 403, "POST", "/targets/far/host-key", body);
+    (void)ask(&d, 404, "POST", "/backup-stores/far/host-key", body);
+    (void)ask(&d, 201, "POST", "/targets", "{\"name\":\"here\",\"type\":\"nginx\"}");
+    (void)ask(&d, 409, "POST", "/targets/here/host-key", body);
+    (void)ask(&d, 201, "POST", "/backup-stores",
+              "{\"name\":\"s\",\"type\":\"folder\",\"settings\":{\"via\":\"ssh\",\"host\":"
+              "\"h.example\",\"user\":\"u\",\"auth\":\"key\",\"private_key\":\"" CLEAR
+              "\",\"folder\":\"/b\",\"passphrase\":\"M4RK-long-enough-one\"}}");
+    int64_t id = json_i64_or(ask(&d, 200, "GET", "/backup-stores/s", NULL).json, "id", 0);
+    int64_t waits = stopped(&d, "backup", arena_printf(d.r.a, "backup/%lld", (long long)id),
+                            "net.ssh.unpinned");
+    struct answer x = ask(&d, 202, "POST", "/backup-stores/s/host-key", body);
+    assert_int_equal(json_i64_or(x.json, "resumed.0", 0), waits);
+    assert_string_equal(state_of_job(&d, waits), "ready");
+    api_rig_end(&d.r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +435,8 @@ int main(void)
         cmocka_unit_test(what_is_refused_leaves_nothing),
         cmocka_unit_test(kinds_do_not_mix),
         cmocka_unit_test(every_type_shows_its_form),
+        cmocka_unit_test(a_host_key_is_accepted),
+        cmocka_unit_test(a_host_key_is_no_bodys_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -419,11 +419,11 @@ static void every_changing_route_asks(void **state)
     static const char *const free_of_it[] = {
         /* looking, watching, telling, people, keys of one's own, security, the
            desk, the licence */
-        "session.",   "user.",       "group.",       "token.",   "notifier.",   "endpoint.",
-        "job.",       "audit.",      "vendor.",      "licence.", "cert.revoke", "cert.inspect",
-        "cert.check", "cert.export", "support.",     "log.",     "backup",      "key.",
-        "system.",    "ca.check",    "target.check", "org.",     "tag.",        "view.",
-        "preflight.", "cert.deploy" /* the handler asks: a plan only looks */};
+        "session.",   "user.",           "group.",       "token.",   "notifier.",   "endpoint.",
+        "job.",       "audit.",          "vendor.",      "licence.", "cert.revoke", "cert.inspect",
+        "cert.check", "cert.export",     "support.",     "log.",     "backup",      "key.",
+        "system.",    "ca.check",        "target.check", "org.",     "tag.",        "view.",
+        "preflight.", "target.host_key", "cert.deploy" /* the handler asks: a plan only looks */};
     size_t sets;
     const struct route_set *const *all_sets = api_route_sets(&sets);
     (void)state;

@@ -218,12 +218,15 @@ static void world_end(struct world *w)
 }
 
 /* ---- what the routes are given ---- */
+#define HOST_KEY "{\"fingerprint\":\"SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU\"}"
+
 struct body_row {
     const char *id, *body; /* one for each route that takes a body */
 };
 static const struct body_row bodies[] = {
     {"backup.create", "{\"passphrase\":\"violet tandem kettle\"}"},
     {"backup_store.create", "{\"name\":\"n\",\"type\":\"folder\"}"},
+    {"backup_store.host_key", HOST_KEY},
     {"backup_store.update", "{\"name\":\"n\"}"},
     {"binding.create", "{\"cert\":\"%cert%\",\"target\":\"%target%\",\"seq\":9,"
                        "\"place\":{\"cert_path\":\"/tmp/x.crt\",\"key_path\":\"/tmp/x.key\"}}"},
@@ -269,6 +272,7 @@ static const struct body_row bodies[] = {
     {"syslog.set", "{\"host\":\"log.example\"}"},
     {"tag.put", "{\"add\":[\"new\"]}"},
     {"target.create", "{\"name\":\"n\",\"type\":\"files\"}"},
+    {"target.host_key", HOST_KEY},
     {"target.update", "{\"name\":\"n\"}"},
     {"token.create", "{\"name\":\"n\"}"},
     {"user.create", "{\"login\":\"x@a.example\",\"password\":\"violet tandem kettle 77\"}"},
