@@ -114,7 +114,8 @@ static const struct component components[] = {
      "+Deployment items:[DeployItem]",
      {"A deployment, target by target", "適用（適用先ごとの内容）"}},
     {"DeployItem",
-     "id:int binding:int target:str? state:" ITEMS " plan:Plan? error:Fault? updated:time",
+     "id:int binding:int target:str? target_id:int? state:" ITEMS
+     " plan:Plan? error:Fault? updated:time",
      {"A deployment at one target", "適用先ごとの適用"}},
     {"Plan",
      "unchanged:bool verified_by_handshake?:bool lines:[PlanLine]",

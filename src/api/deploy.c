@@ -207,8 +207,8 @@ static enum rc run_deployments(struct request *r, struct err *err)
     return RC_OK;
 }
 
-/* What the target of a binding is called; NULL when either is gone. */
-static const char *target_of(struct request *r, int64_t binding)
+/* The target of a binding; id 0 and no name when either is gone. */
+static struct connector target_of(struct request *r, int64_t binding)
 {
     struct binding b;
     struct connector c;
@@ -216,7 +216,7 @@ static const char *target_of(struct request *r, int64_t binding)
     enum rc rc = db_binding_get(r->db, binding, r->a, &b, &none);
     if (rc == RC_OK)
         rc = db_connector_get(r->db, b.target_id, r->a, &c, &none);
-    return rc == RC_OK ? c.name : NULL;
+    return rc == RC_OK ? c : (struct connector){0};
 }
 
 static enum rc run_deployment(struct request *r, struct err *err)
@@ -234,10 +234,12 @@ static enum rc run_deployment(struct request *r, struct err *err)
     jw_array(w);
     for (size_t i = 0; i < items.n; i++) {
         const struct deploy_item *t = &items.v[i];
+        struct connector c = target_of(r, t->binding_id);
         jw_object(w);
         jw_ki64(w, "id", t->id);
         jw_ki64(w, "binding", t->binding_id);
-        jw_kstr(w, "target", target_of(r, t->binding_id));
+        jw_kstr(w, "target", c.name);
+        jw_id(w, "target_id", c.id);
         jw_kstr(w, "state", item_state_name(t->state));
         view_raw(w, "plan", t->plan);
         view_error(w, "error", t->error);

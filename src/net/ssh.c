@@ -177,9 +177,9 @@ static enum rc check_host_key(struct ssh *s, const char *pins, struct err *err)
         rc = FAIL(err, RC_TLS, BLAME_INPUT,
                   MSG("net.ssh.unpinned",
                       "the host key of {0} is not pinned; it shows {1}: compare it on the machine "
-                      "itself, then set it as host_key",
-                      "{0} のホスト鍵が未登録です。提示された {1} を対象機で確認し、host_key "
-                      "に設定してください"),
+                      "itself, then register it (host_key)",
+                      "{0} のホスト鍵が未登録です。提示された {1} "
+                      "を対象機で確認し、ホスト鍵（host_key）として登録してください"),
                   s->host, seen);
     else
         rc = FAIL(err, RC_TLS, BLAME_INPUT,

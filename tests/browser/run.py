@@ -21,7 +21,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(HERE, "..", "rig")]
-from rig import Challtestsrv, Failure, Inro, MailSink, Nginx, Pebble, Rig, free_port, self_signed, wait_for, write  # noqa: E402
+from rig import Challtestsrv, Failure, Inro, MailSink, Nginx, Pebble, Rig, Sshd, free_port, self_signed, wait_for, write  # noqa: E402
 from scripted_ca import ScriptedCa, problem  # noqa: E402
 
 # What a stranger may put into a certificate: it must stay text wherever it is shown.
@@ -195,6 +195,24 @@ class Fleet:
         subprocess.run([self.inro.binary, "restore", self.newest(), "--data", data, "--passphrase-file",
                         write(f"{self.out}/passphrase", FILE_PASSWORD + "\n", 0o600), *more], check=True, capture_output=True)
 
+    def far(self):
+        """A web server behind SSH, and how it is reached."""
+        crt, key = self_signed(f"{self.out}/far/tls", "site", "DNS:far.example.jp")
+        part = self.rig.add(Nginx(f"{self.out}/far", "127.0.0.1", free_port(), {"far.example.jp": (crt, key)}))
+        self.sshd = self.rig.add(Sshd(f"{self.out}/sshd", "127.0.0.1"))
+        with open(self.sshd.user_key) as f:
+            secret = f.read()
+        return {"settings": {"via": "ssh", "host": "127.0.0.1", "port": self.sshd.port, "user": self.sshd.user, "auth": "key",
+                             "private_key": secret, "host_key": self.sshd.fingerprint(), "test_command": part.test_command,
+                             "reload_command": part.reload_command},
+                "place": {"cert_path": crt, "key_path": key, "verify": [f"127.0.0.1:{part.port}"], "sni": "far.example.jp"},
+                "port": part.port}
+
+    def rekey(self):
+        """The machine behind SSH is rebuilt, or it is another one."""
+        self.sshd.new_host_key()
+        return {"fingerprint": self.sshd.fingerprint()}
+
     def beside(self):
         """A restored copy starts while the original runs; no place of backups knows a younger one."""
         for mark in glob.glob(f"{self.out}/backups/inro-*.generation"):
@@ -270,8 +288,8 @@ def control(fleet):
                     fleet.restore()
                 elif self.path == "/supersede":
                     fleet.supersede()
-                elif self.path == "/beside":
-                    said = fleet.beside()
+                elif self.path in ("/beside", "/far", "/rekey"):
+                    said = getattr(fleet, self.path[1:])()
                 elif self.path == "/apart":
                     fleet.copy.stop()
                 self.send_response(200)

@@ -1014,6 +1014,7 @@ test("backups: scheduled, listed, made now; a restored one says what is lost and
   await keepState(page.context());
 });
 
+await import("./flows.mjs");
 await import("./states.mjs");
 
 test("a hundred thousand certificates", async () => {

@@ -100,14 +100,14 @@ export function useDraft<T extends object>(name: string, first: T, keep: (v: T) 
   ];
 }
 
-/** The present minute, so that relative times move. */
+/** Now, and again every half minute, so that relative times move. */
 export function useMinute(): number {
-  const [now, set] = useState(Date.now());
+  const [, set] = useState(0);
   useEffect(() => {
     const timer = setInterval(() => set(Date.now()), 30000);
     return () => clearInterval(timer);
   }, []);
-  return now;
+  return Date.now(); // not the tick: what happened since would lie in the future
 }
 
 export function useTitle(title: string): void {

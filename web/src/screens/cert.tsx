@@ -29,7 +29,7 @@ export function CertScreen({ id }: { id: string }): JSX.Element {
   const [plans, setPlans] = useState<{ target: string; plan: Plan }[] | null>(null);
   const [error, setError] = useState<unknown>(null);
   const [tab, setTab] = useState<Tab>("overview");
-  const [open, setOpen] = useState<"" | "edit" | "bind" | "revoke" | "export" | "csr">("");
+  const [open, setOpen] = useState<"" | "edit" | "bind" | "revoke" | "export" | "csr">(() => (canOperate() && new URLSearchParams(location.search).get("edit") === "1" ? "edit" : ""));
   const [job, jobError] = useJob(jobId, (j) => {
     const got = (j.progress as { plans?: { target: string; plan: Plan }[] } | null)?.plans;
     if (j.state === "done" && got) {
@@ -79,7 +79,7 @@ export function CertScreen({ id }: { id: string }): JSX.Element {
       <Fault error={error ?? jobError} />
       {job && (
         <Panel title={word("job." + job.kind)} id="job" onClose={() => setJobId(null)}>
-          <JobView job={job} onChange={() => void c.reload()} />
+          <JobView job={job} ca={cert.ca} onChange={() => void c.reload()} />
         </Panel>
       )}
       {plans && (

@@ -15,6 +15,7 @@ import { GroupSelect } from "../ui/group";
 import { JobView, useJob } from "../ui/job";
 import { usePages, type Column } from "../ui/table";
 import { BindDialog } from "./binding";
+import { HostKey } from "./hostkey";
 import { TargetUse, TargetsScreen, whereOf } from "./targets";
 
 export interface KindWords {
@@ -37,7 +38,7 @@ export const kindWords: Record<string, KindWords> = {
 
 export function ConnectorsScreen({ kind, id, place }: { kind: string; id?: string; place: Place }): JSX.Element {
   if (id === "new") return <NewConnector kind={kind} first={place.query.get("type") ?? ""} />;
-  if (id) return <ConnectorScreen kind={kind} id={id} />;
+  if (id) return <ConnectorScreen kind={kind} id={id} edit={place.query.get("edit") === "1"} />;
   return kind === "target" ? <TargetsScreen place={place} /> : <ConnectorList kind={kind} />;
 }
 
@@ -141,12 +142,13 @@ function ConnectorForm(p: { kind: string; type: TypeSchema; old?: Connector; don
   );
 }
 
-function ConnectorScreen({ kind, id }: { kind: string; id: string }): JSX.Element {
+function ConnectorScreen({ kind, id, edit }: { kind: string; id: string; edit: boolean }): JSX.Element {
   const w = kindWords[kind] as KindWords;
   const c = useGet<Connector>(`${w.path}/${encodeURIComponent(id)}`, [kind]);
   const types = useTypes(kind, getLang());
-  const [editing, setEditing] = useState(false);
+  const [editing, setEditing] = useState(edit && isAdmin());
   const [binding, setBinding] = useState(false);
+  const [test, setTest] = useState<number | null>(null);
   useTitle(c.value?.name ?? t(w.title));
   if (!c.value || !types) return c.error ? <Fault error={c.error} retry={() => void c.reload()} /> : <Loading />;
   const v = c.value;
@@ -178,7 +180,17 @@ function ConnectorScreen({ kind, id }: { kind: string; id: string }): JSX.Elemen
           </>
         )}
       </Head>
-      {canOperate() && <CheckPanel kind={kind} c={v} />}
+      {(kind === "target" || kind === "backup") && (
+        <HostKey
+          kind={kind}
+          c={v}
+          accepted={(job) => {
+            setTest(job.id);
+            void c.reload();
+          }}
+        />
+      )}
+      {canOperate() && <CheckPanel kind={kind} c={v} begun={test} />}
       {editing && type ? (
         <Panel title={t("edit")} id="edit">
           <ConnectorForm
@@ -235,7 +247,7 @@ function Settings({ c, type }: { c: Connector; type?: TypeSchema }): JSX.Element
 }
 
 /** 接続テスト: asks the other side, changes nothing, says what it saw. */
-function CheckPanel({ kind, c }: { kind: string; c: Connector }): JSX.Element {
+function CheckPanel({ kind, c, begun }: { kind: string; c: Connector; begun: number | null }): JSX.Element {
   const w = kindWords[kind] as KindWords;
   const [id, setId] = useState<number | null>(null);
   const [what, setWhat] = useState<"check" | "test">("check");
@@ -256,6 +268,11 @@ function CheckPanel({ kind, c }: { kind: string; c: Connector }): JSX.Element {
       void run("check");
     }
   }, []);
+  useEffect(() => {
+    if (begun === null) return;
+    setWhat("check");
+    setId(begun);
+  }, [begun]);
   const p = job?.progress as { seen?: Message; reply?: string } | null | undefined;
   const busy = job !== null && (job.state === "ready" || job.state === "running") && !job.error;
   return (
@@ -293,7 +310,7 @@ function CheckPanel({ kind, c }: { kind: string; c: Connector }): JSX.Element {
             <p>
               <State of="failed" /> {faultText(job.error)}
             </p>
-            {job.error.remote && <p class="mono small">{job.error.remote}</p>}
+            {job.error.remote && !faultText(job.error).includes(job.error.remote) && <p class="mono small">{job.error.remote}</p>}
           </div>
         )}
       </div>

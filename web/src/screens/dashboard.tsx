@@ -1,14 +1,14 @@
 // ダッシュボード: first what needs a person today; then what will happen by itself, and whether it works.
 import type { ComponentChildren, JSX } from "preact";
-import { call, type Cert, type Endpoint, type Job, type Page, type Summary, type Postable } from "../lib/api";
+import { type Cert, type Endpoint, type Job, type Page, type Summary } from "../lib/api";
 import { date, number, pair, relative, stateText, t, word, type Key } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { canOperate, isAdmin } from "../lib/role";
 import { display } from "../lib/idn";
 import { A } from "../lib/router";
 import { Days, ExpiryTimeline, healthOrder } from "../pic/pics";
-import { Empty, Fault, Head, Loading, Panel, State, When, errorText, faultText, toast } from "../ui/basic";
-import { subjectLink } from "../ui/job";
+import { Empty, Fault, Head, Loading, Panel, State, When, faultText } from "../ui/basic";
+import { JobHelp, RemedyButton, begin, subjectLink } from "../ui/job";
 import { EngineView, urgent, useEngine, whereHelps, type Engine } from "./engine";
 import { LicenceUse, useLicence } from "./licence";
 
@@ -147,7 +147,7 @@ function Needs({ s, engine }: { s: Summary; engine: Engine | null }): JSX.Elemen
   for (const c of certs.value.items) {
     const j = byCert.get(`cert/${c.id}`);
     told.add(`cert/${c.id}`);
-    list.push({ key: "c" + c.id, state: c.health, what: <A href={`/certs/${c.id}`}>{display(c.name)}</A>, why: j?.error ? faultText(j.error) : whyOf(c), at: j?.updated ?? c.not_after, action: <Help c={c} j={j} done={reload} /> });
+    list.push({ key: "c" + c.id, state: c.health, what: <A href={`/certs/${c.id}`}>{display(c.name)}</A>, why: j?.error ? faultText(j.error) : whyOf(c), at: j?.updated ?? (c.health === "expired" ? c.not_after : null), action: <Help c={c} j={j} done={reload} /> });
   }
   for (const j of blocked.value.items)
     if (!told.has(j.subject))
@@ -157,7 +157,7 @@ function Needs({ s, engine }: { s: Summary; engine: Engine | null }): JSX.Elemen
         what: <A href={subjectLink(j.subject) ?? "/orders"}>{display(j.subject_name ?? j.subject)}</A>,
         why: j.error ? faultText(j.error) : word("job." + j.kind),
         at: j.updated,
-        action: canOperate() && <Retry id={j.id} done={reload} />,
+        action: canOperate() && <JobHelp job={j} done={reload} />,
       });
   for (const e of ends.value.items)
     list.push({
@@ -218,42 +218,11 @@ function whyOf(c: Cert): string {
 }
 
 function Help({ c, j, done }: { c: Cert; j?: Job; done: () => void }): JSX.Element | null {
-  const run = async (path: Postable): Promise<void> => {
-    try {
-      await call("POST", path, {});
-      toast(t("started"));
-      done();
-    } catch (x) {
-      toast(errorText(x));
-    }
-  };
   if (!canOperate()) return null;
-  if (j) return <Retry id={j.id} done={done} />;
-  if (c.health === "deploy_failed" || c.health === "drift") return <button onClick={() => void run(`/certs/${c.id}/deploy`)}>{t("deploy_again")}</button>;
-  if (c.ca) return <button onClick={() => void run(`/certs/${c.id}/renew`)}>{t("renew_now")}</button>;
-  return (
-    <A href={`/certs/${c.id}`} class="button">
-      {t("open_cert")}
-    </A>
-  );
-}
-
-function Retry({ id, done }: { id: number; done: () => void }): JSX.Element {
-  return (
-    <button
-      onClick={() =>
-        void call("POST", `/jobs/${id}/retry`).then(
-          () => {
-            toast(t("retried"));
-            done();
-          },
-          (x: unknown) => toast(errorText(x)),
-        )
-      }
-    >
-      {t("retry_now")}
-    </button>
-  );
+  if (j) return <JobHelp job={j} ca={c.ca} done={done} />;
+  if (c.health === "deploy_failed" || c.health === "drift") return <button onClick={() => void begin(`/certs/${c.id}/deploy`, t("started"), done)}>{t("deploy_again")}</button>;
+  if (c.ca) return <RemedyButton of={{ label: "renew_now", renew: c.id }} done={done} />;
+  return <RemedyButton of={{ label: "open_cert", to: `/certs/${c.id}` }} />;
 }
 
 function NextRenewals(): JSX.Element {

@@ -1,11 +1,12 @@
 // 適用: roll-outs, newest first, and one of them target by target.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { call, query, type Deployment, type DeploymentDetail, type Job } from "../lib/api";
+import { call, query, type DeployItem, type Deployment, type DeploymentDetail, type Job } from "../lib/api";
 import { relative, stateText, t, word } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { display } from "../lib/idn";
 import { canOperate } from "../lib/role";
+import { remedyOf } from "../lib/remedy";
 import { A, go, type Place } from "../lib/router";
 import { Chip, Facts, Fault, Head, Loading, Panel, State, When, faultText } from "../ui/basic";
 import { exportCsv } from "../ui/csv";
@@ -154,6 +155,7 @@ export function DeploymentScreen({ id }: { id: string }): JSX.Element {
                 <b>{i.target ?? t("target_gone")}</b> <State of={i.state} /> <span class="muted small">{relative(i.updated)}</span>
               </p>
               {i.error && <p class="bad-text">{faultText(i.error)}</p>}
+              <ItemHelp d={v} i={i} />
               {i.plan && i.plan.lines.length > 0 && (
                 <details>
                   <summary>{t("what_changed", i.plan.lines.length)}</summary>
@@ -178,6 +180,19 @@ export function DeploymentScreen({ id }: { id: string }): JSX.Element {
       </Panel>
     </>
   );
+}
+
+/** The way to what stopped it there; trying again is for the roll-out as a whole. */
+function ItemHelp({ d, i }: { d: DeploymentDetail; i: DeployItem }): JSX.Element | null {
+  const job = { kind: "deploy", subject: `cert/${d.cert}`, progress: { target: i.target_id } };
+  const remedy = canOperate() ? remedyOf(i.error, { job }) : null;
+  return remedy?.to ? (
+    <div class="actions">
+      <A href={remedy.to} class="button">
+        {t(remedy.label)}
+      </A>
+    </div>
+  ) : null;
 }
 
 /** The roll-out in one sentence. */

@@ -1,12 +1,13 @@
 // A job as it happens: its steps, what it is doing, why it stopped, and the button that helps.
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { call, follow, jobEnded, type Job } from "../lib/api";
+import { call, follow, jobEnded, type Job, type Postable } from "../lib/api";
 import { dateTime, pair, t, word, type Key } from "../lib/i18n";
 import { display } from "../lib/idn";
+import { remedyOf, type About, type Remedy } from "../lib/remedy";
 import { A } from "../lib/router";
 import { Steps } from "../pic/pics";
-import { Code, Fault, State, faultText, toast } from "./basic";
+import { Code, Fault, State, errorText, faultText, toast } from "./basic";
 
 const flows: Record<string, [string, Key][]> = {
   issue: [
@@ -65,9 +66,11 @@ interface Proof {
   value?: string;
 }
 
-export function JobView({ job, onChange, quiet = false }: { job: Job; onChange?: () => void; quiet?: boolean }): JSX.Element {
+export function JobView({ job, ca, onChange, quiet = false }: { job: Job; ca?: string | null; onChange?: () => void; quiet?: boolean }): JSX.Element {
   const [error, setError] = useState<unknown>(null);
   const flow = flows[job.kind];
+  const stopped = job.state === "failed" || job.state === "blocked" || (job.state === "ready" && !!job.error);
+  const remedy = stopped ? remedyOf(job.error, { job, ca }) : null;
   const proofs = (job.progress as { proofs?: Proof[] } | null)?.proofs ?? [];
   const act = async (what: "retry" | "cancel"): Promise<void> => {
     setError(null);
@@ -104,8 +107,9 @@ export function JobView({ job, onChange, quiet = false }: { job: Job; onChange?:
       <Fault error={error} />
       {!quiet && (
         <div class="actions">
-          {(job.state === "failed" || job.state === "blocked" || (job.state === "ready" && job.error)) && (
-            <button class="primary" onClick={() => void act("retry")}>
+          {remedy && <RemedyButton of={remedy} class="primary" done={onChange} />}
+          {stopped && (
+            <button class={remedy ? "" : "primary"} onClick={() => void act("retry")}>
               {t("retry_now")}
             </button>
           )}
@@ -116,10 +120,42 @@ export function JobView({ job, onChange, quiet = false }: { job: Job; onChange?:
   );
 }
 
+/** The one thing that helps. */
+export function RemedyButton({ of, done, class: look = "" }: { of: Remedy; done?: () => void; class?: string }): JSX.Element {
+  if (of.to)
+    return (
+      <A href={of.to} class={`button ${look}`}>
+        {t(of.label)}
+      </A>
+    );
+  return (
+    <button class={look} onClick={() => void begin(`/certs/${of.renew ?? 0}/renew`, t("started"), done)}>
+      {t(of.label)}
+    </button>
+  );
+}
+
+/** Begins work and says so, or why not. */
+export async function begin(path: Postable, said: string, done?: () => void): Promise<void> {
+  try {
+    await call("POST", path, {});
+    toast(said);
+    done?.();
+  } catch (x) {
+    toast(errorText(x));
+  }
+}
+
+/** What helps with a job that stopped: where the cause is, or trying again. */
+export function JobHelp({ job, ca, done }: About & { job: Job; done: () => void }): JSX.Element {
+  const remedy = remedyOf(job.error, { job, ca });
+  return remedy ? <RemedyButton of={remedy} done={done} /> : <button onClick={() => void begin(`/jobs/${job.id}/retry`, t("retried"), done)}>{t("retry_now")}</button>;
+}
+
 /** Where a subject of a job, notice or audit line is shown. */
 export function subjectLink(subject: string | null | undefined): string | null {
   const m = /^([a-z]+)\/(\d+)$/.exec(subject ?? "");
-  const base: Record<string, string> = { cert: "/certs/", target: "/targets/", ca: "/cas/", notifier: "/notify/", endpoint: "/watch/", user: "/settings/users/", deployment: "/deployments/", group: "/settings/groups/", org: "/orgs/" };
+  const base: Record<string, string> = { cert: "/certs/", target: "/targets/", ca: "/cas/", notifier: "/notify/", endpoint: "/watch/", backup: "/backup-stores/", user: "/settings/users/", deployment: "/deployments/", group: "/settings/groups/", org: "/orgs/" };
   const to = m ? base[m[1] ?? ""] : undefined;
   return m && to ? to + (m[2] ?? "") : null;
 }

@@ -1,0 +1,177 @@
+// What a person does when something does not go by itself, walked from the first page to its end.
+import { readFileSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { api, axe, check, config, control, ids, open, phone, proveIfAsked, settle, shot, test, text, visit, wide } from "./kit.mjs";
+
+const post = async (page, path, body) => {
+  const a = await api(page, "POST", path, body);
+  check(a.status < 300, `${path}: ${JSON.stringify(a.body)}`);
+  return a.body;
+};
+
+/** Until the API says so. */
+async function until(page, path, good, what) {
+  let last;
+  for (let i = 0; i < 150; i++) {
+    last = (await api(page, "GET", path)).body;
+    if (good(last)) return last;
+    await page.waitForTimeout(200);
+  }
+  throw new Error(`${what}: ${JSON.stringify(last).slice(0, 400)}`);
+}
+
+test("a changed SSH host key: told, compared, accepted by a person, and the roll-out goes on", async () => {
+  const page = await open({ lang: "ja" });
+  const far = await control("far");
+  // A new target: its key is shown by the first test, compared, and registered.
+  const target = await post(page, "/targets", { name: "遠隔の Web", type: "nginx", settings: { ...far.settings, host_key: undefined } });
+  await visit(page, `/targets/${target.id}?check=1`);
+  await page.waitForSelector("#host-key", { timeout: 30000 });
+  check((await page.textContent("#host-key")).includes("未登録") && (await text(page)).includes(far.settings.host_key), "a key that is not registered is not offered");
+  await shot(page, "99-hostkey-first-ja");
+  await page.click("button:has-text('この鍵を登録')");
+  await page.check("dialog input[type=checkbox]");
+  await page.click("dialog button.danger");
+  await page.waitForSelector("section:has(#check) .state-done", { timeout: 30000 });
+  const made = await post(page, "/certs", { names: ["far.example.jp"], ca: "社内認証局", request: false });
+  await post(page, "/bindings", { cert: "far.example.jp", target: target.name, place: far.place });
+  await post(page, `/certs/${made.cert.id}/request`, {});
+  await until(page, `/certs/${made.cert.id}`, (c) => c.targets.deployed === 1 && !c.job, "the first deployment");
+  const { fingerprint } = await control("rekey");
+  await post(page, `/certs/${made.cert.id}/renew`, {});
+  await until(page, `/jobs?kind=deploy&subject=cert/${made.cert.id}`, (j) => j.items[0]?.state === "blocked", "the stop");
+
+  // The first page: what happened, why, and the way to the key rather than a retry.
+  await visit(page, "/");
+  const need = page.locator(".need-list li", { hasText: "far.example.jp" });
+  await need.waitFor();
+  check((await need.textContent()).includes(fingerprint), "the first page does not say which key was seen");
+  check((await need.locator(".need-do").textContent()).trim() === "ホスト鍵を確認", `the button: ${await need.locator(".need-do").textContent()}`);
+  await shot(page, "100-hostkey-dashboard-ja");
+  const english = await open({ lang: "en", size: phone });
+  await visit(english, "/");
+  await shot(english, "100-hostkey-dashboard-en-phone");
+
+  // The story of the deployment has the same way.
+  const dep = (await api(page, "GET", `/deployments?cert=${made.cert.id}&limit=1`)).body.items[0];
+  await visit(page, `/deployments/${dep.id}`);
+  await page.waitForSelector(".item-failed a:has-text('ホスト鍵を確認')");
+  await shot(page, "101-hostkey-deployment-ja");
+  await visit(english, `/deployments/${dep.id}`);
+  await shot(english, "101-hostkey-deployment-en-phone");
+  await visit(page, "/");
+  await need.locator(".need-do a").click();
+
+  // Old and new side by side; nothing is accepted before somebody says that they compared.
+  await page.waitForSelector("#host-key");
+  const panel = page.locator("section:has(> .panel-head #host-key)");
+  const said = await panel.textContent();
+  for (const word of [far.settings.host_key, fingerprint, "ssh-keygen -lf", "再構築", "割り込み"]) check(said.includes(word), `not on the target's page: ${word}`);
+  await axe(page, "host key");
+  await shot(page, "102-hostkey-target-ja");
+  await visit(english, `/targets/${target.id}`);
+  await english.waitForSelector("#host-key");
+  await shot(english, "102-hostkey-target-en-phone");
+  await panel.locator("button:has-text('新しい鍵を登録')").click();
+  await page.waitForSelector("dialog input[type=checkbox]");
+  check(await page.isDisabled("dialog button.danger"), "it can be accepted without comparing");
+  check((await page.textContent("dialog")).includes("far.example.jp"), "what will go on is not said");
+  await axe(page, "accepting a host key");
+  await shot(page, "103-hostkey-accept-ja", false);
+  await page.check("dialog input[type=checkbox]");
+  await page.click("dialog button.danger");
+  await proveIfAsked(page, "section:has(#check) .state-done, section:has(#check) .state-running");
+  await page.waitForSelector("dialog", { state: "detached" });
+  await page.waitForSelector("section:has(#check) .state-done", { timeout: 30000 });
+  await page.waitForSelector("section:has(#host-key-work) .job-line .state-done", { timeout: 30000 });
+  check(!(await page.$("#host-key")), "the key is still asked about");
+  await page.waitForSelector("section:has(#bindings) .state-failed", { state: "detached" });
+  await shot(page, "104-hostkey-accepted-ja");
+
+  // In service there, and in the audit log with both keys.
+  await until(page, `/certs/${made.cert.id}`, (c) => c.health === "valid" && c.targets.deployed === 1 && !c.job, "the roll-out");
+  const line = (await api(page, "GET", "/audit?q=target.host_key&limit=20")).body.items.find((a) => a.action === "target.host_key");
+  check(line?.detail?.before?.host_key === far.settings.host_key && line.detail.after.host_key === fingerprint, `audit: ${JSON.stringify(line)}`);
+  await visit(page, "/audit");
+  check((await text(page)).includes("ホスト鍵"), "the audit log does not call it by its name");
+  await visit(page, "/");
+  check(!(await page.locator(".need-list li", { hasText: "far.example.jp" }).count()), "it is still on the first page");
+  for (const b of (await api(page, "GET", `/bindings?cert=${made.cert.id}`)).body.items) await api(page, "DELETE", `/bindings/${b.id}`);
+  await api(page, "DELETE", `/certs/${made.cert.id}`);
+  await api(page, "DELETE", `/targets/${target.id}`);
+});
+
+/** The map of causes as the GUI has it. */
+async function remedies() {
+  const { transformSync } = createRequire(config.web + "/package.json")("esbuild");
+  const code = transformSync(readFileSync(config.web + "/src/lib/remedy.ts", "utf8"), { loader: "ts", format: "esm" }).code;
+  return import("data:text/javascript," + encodeURIComponent(code));
+}
+
+const deep = (dir) => readdirSync(dir, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? deep(join(dir, e.name)) : /\.[ch]$/.test(e.name) ? [join(dir, e.name)] : []));
+
+// What stopped, at which work -> the one button: its text, where it leads.
+const help = [
+  ["net.ssh.changed", "deploy", "ホスト鍵を確認", "/targets/7"],
+  ["net.ssh.unpinned", "backup", "ホスト鍵を確認", "/backup-stores/9"],
+  ["net.ssh.changed", "issue", "ホスト鍵を確認", "/certs/5?edit=1"],
+  ["net.ssh.auth", "deploy", "適用先の設定を開く", "/targets/7?edit=1"],
+  ["connect.no_secret", "backup", "保存先の設定を開く", "/backup-stores/9?edit=1"],
+  ["acme.eab", "issue", "認証局の設定を開く", "/cas/Let's%20Pebble?edit=1"],
+  ["job.wildcard_dns", "issue", "証明書の設定を開く", "/certs/5?edit=1"],
+  ["files.no_path", "deploy", "適用設定を確認", "/certs/5"],
+  ["job.version_refused", "deploy", "証明書を開く", "/certs/5"],
+  ["job.deploy_expired", "deploy", "今すぐ更新", null],
+  ["licence.ended", "issue", "ライセンスを確認", "/settings/licence"],
+  ["files.test", "deploy", "今すぐ再試行", null],
+  ["acme.connection", "issue", "今すぐ再試行", null],
+];
+const stoppedJob = ([id, kind], n) => ({
+  id: 9000 + n,
+  kind,
+  subject: kind === "backup" ? "backup/9" : "cert/5",
+  subject_name: `stopped-${n}.example.jp`,
+  step: "again",
+  state: "blocked",
+  activity: null,
+  attempts: 1,
+  run_at: null,
+  error: { code: "remote", blame: "input", id, message: { en: "why", ja: "理由" }, field: null, remote: null, retry_at: null, while: [] },
+  progress: kind === "deploy" ? { deployment: 3, version: 4, target: 7 } : null,
+  created: "2026-11-26T00:00:00Z",
+  updated: "2026-11-26T00:00:00Z",
+  finished: null,
+});
+
+test("what needs a person has the one button that helps, by its cause", async () => {
+  const { ways, remedyOf } = await remedies();
+  const source = deep(config.web + "/../src").map((f) => readFileSync(f, "utf8")).join("\n");
+  const unknown = Object.keys(ways).filter((id) => !source.includes(`"${id}"`));
+  check(unknown.length === 0, `the daemon says none of ${unknown.join(", ")}`);
+  for (const [n, [id, kind, , to]] of help.entries()) {
+    const got = remedyOf({ id, code: "remote", message: {} }, { job: stoppedJob([id, kind], n), ca: "Let's Pebble" });
+    check((got?.to ?? null) === to, `${id} at ${kind} leads to ${got?.to}`);
+  }
+  // As the first page shows it; of a job alone the CA is not known, so the certificate stands for it.
+  const page = await open({ lang: "ja" });
+  let part = [];
+  await page.route("**/api/v1/jobs?state=blocked*", (r) => r.fulfill({ json: { items: part.map(([h, n]) => stoppedJob(h, n)), next: null } }));
+  await page.route("**/api/v1/certs?state=*", (r) => r.fulfill({ json: { items: [], next: null } }));
+  const rows = help.map((h, n) => [h, n]);
+  for (part of [rows.slice(0, 7), rows.slice(7)]) {
+    await visit(page, "/");
+    for (const [[id, kind, label, to], n] of part) {
+      const button = page.locator(".need-list li", { hasText: `stopped-${n}.example.jp` }).locator(".need-do").locator("a, button");
+      const [wanted, where] = id === "acme.eab" ? ["証明書を開く", "/certs/5"] : [label, to];
+      check((await button.count()) === 1 && (await button.textContent()).trim() === wanted, `${id} at ${kind} offers ${await button.allTextContents()}`);
+      check((await button.getAttribute("href")) === where, `${id} at ${kind} leads to ${await button.getAttribute("href")}`);
+    }
+    await shot(page, `105-needs-${part[0][1]}-ja`);
+  }
+  const english = await open({ lang: "en", size: phone });
+  await english.route("**/api/v1/jobs?state=blocked*", (r) => r.fulfill({ json: { items: rows.slice(0, 8).map(([h, n]) => stoppedJob(h, n)), next: null } }));
+  await visit(english, "/");
+  await axe(english, "what needs a person");
+  await shot(english, "105-needs-en-phone");
+});
