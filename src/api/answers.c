@@ -6,7 +6,7 @@
 #define HEALTHS     "new|ordering|valid|expiring|expired|deploy_failed|drift|revoked|failed|clock_wrong"
 #define JOBS        "ready|running|done|failed|blocked|cancelled"
 #define ORDERS      "open|done|failed|cancelled"
-#define DEPLOYMENTS "running|done|failed|undone"
+#define DEPLOYMENTS "running|done|failed|undone|stopping|stopped"
 #define VERSIONS    "keyed|staging|current|archived|revoked|failed|refused"
 #define ITEMS       "waiting|applying|applied|verified|undoing|undone|failed|skipped"
 

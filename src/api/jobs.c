@@ -138,7 +138,7 @@ static enum rc run_cancel(struct request *r, struct err *err)
     r_subject(r, "job", id);
     struct job j;
     TRY(db_job_get(r->db, id, r->a, &j, err));
-    TRY(db_job_cancel(r->db, id, r->now, err));
+    TRY(job_stop(r->db, id, r->now, err));
     /* its worker, if there is one, hears of it within a lease */
     int64_t at = r->now + (j.state == JOB_RUNNING ? JOB_LEASE_SECONDS * USEC_PER_SEC : 0);
     TRY(job_request_tidy_after(r->db, id, NULL, at, err));

@@ -258,7 +258,9 @@ static enum rc check_deployments(struct check *c, struct db *db, struct err *err
         TRY(db_deployment_list(db, 0, before, PAGE, a, &l, err));
         for (size_t i = 0; i < l.n; i++) {
             c->deployments++;
-            if (l.v[i].state == DEPLOYMENT_RUNNING && !job_is_open(db, l.v[i].job_id, a))
+            bool at_work =
+                l.v[i].state == DEPLOYMENT_RUNNING || l.v[i].state == DEPLOYMENT_STOPPING;
+            if (at_work && !job_is_open(db, l.v[i].job_id, a))
                 FINDING(c, "deployment", l.v[i].id,
                         MSG("check.deployment", "the roll-out is under way, but no job works on it",
                             "適用が未完了ですが、処理するジョブがありません"));

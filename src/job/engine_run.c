@@ -220,7 +220,7 @@ static void step_failed(struct run *r, const struct flow *f, const struct step_o
                                 .seed = (uint64_t)j->id * 1000003U + (uint64_t)j->attempts};
     j->error = err_json(r->keep, why);
     if (out->done) {
-        j->state = JOB_FAILED;
+        j->state = why->rc == RC_CANCELLED ? JOB_CANCELLED : JOB_FAILED;
         j->finished = now;
     } else if (retry_decide(&facts, &j->run_at) == RETRY_BLOCK) {
         j->state = JOB_BLOCKED;

@@ -17,14 +17,24 @@ struct binding *deploy_binding(struct deploy *d, int64_t id)
     return NULL;
 }
 
-static bool item_open(const struct deploy_item *i)
-{
-    return i->state == ITEM_WAITING || i->state == ITEM_APPLYING;
-}
-
 static bool item_good(const struct deploy_item *i)
 {
     return i->state == ITEM_VERIFIED || i->state == ITEM_APPLIED;
+}
+
+/* Somebody asked for it; what was begun is finished all the same. */
+static bool stopping(const struct deploy *d)
+{
+    return d->dep.state == DEPLOYMENT_STOPPING;
+}
+
+static struct deploy_item *next_item(struct deploy *d)
+{
+    for (size_t i = 0; i < d->items.n; i++)
+        if (d->items.v[i].state == ITEM_APPLYING ||
+            (d->items.v[i].state == ITEM_WAITING && !stopping(d)))
+            return &d->items.v[i];
+    return NULL;
 }
 
 enum rc deploy_bundle(struct run *r, struct deploy *d, struct err *err)
@@ -222,11 +232,9 @@ static enum rc do_item(struct run *r, struct step_out *out, struct err *err)
 {
     struct deploy *d = NULL;
     TRY(load(r, true, &d, err));
-    for (size_t i = 0; i < d->items.n && !d->item; i++)
-        if (item_open(&d->items.v[i]))
-            d->item = &d->items.v[i];
+    d->item = next_item(d);
     if (!d->item) {
-        out->next = "finish";
+        out->next = stopping(d) ? "stop" : "finish";
         return RC_OK;
     }
     d->binding = deploy_binding(d, d->item->binding_id);
@@ -255,12 +263,21 @@ static enum rc save_items(struct db *db, struct run *r, void *arg, struct err *e
     return RC_OK;
 }
 
-/* The rest waits; with undo_all what was done is put back, last first. */
+static bool any_bad(const struct deploy *d)
+{
+    for (size_t i = 0; i < d->items.n; i++)
+        if (d->items.v[i].state == ITEM_FAILED || d->items.v[i].state == ITEM_UNDONE ||
+            d->items.v[i].state == ITEM_UNDOING)
+            return true;
+    return false;
+}
+
+/* The rest waits; with undo_all what was done is put back after a failure, last first. */
 static enum rc stop(struct run *r, struct step_out *out, struct err *err)
 {
     struct deploy *d = NULL;
     TRY(load(r, true, &d, err));
-    bool undo = strcmp(json_str_or(d->policy, "on_failure", "stop"), "undo_all") == 0;
+    bool undo = strcmp(json_str_or(d->policy, "on_failure", "stop"), "undo_all") == 0 && any_bad(d);
     for (size_t k = d->items.n; k-- > 0;) {
         struct deploy_item *i = &d->items.v[k];
         if (i->state == ITEM_WAITING)
@@ -293,6 +310,7 @@ static void count(struct run *r, struct deploy *d)
         }
     }
     d->all = d->failed == 0;
+    d->stopped = stopping(d) && !d->all && d->why.rc == RC_OK;
 }
 
 static enum rc watch_again(struct db *db, struct run *r, int64_t cert_id, struct err *err)
@@ -312,6 +330,8 @@ static enum rc save_finish(struct db *db, struct run *r, void *arg, struct err *
     enum deployment_state s = d->all ? DEPLOYMENT_DONE : DEPLOYMENT_FAILED;
     if (d->all && strcmp(d->dep.reason, "undo") == 0)
         s = DEPLOYMENT_UNDONE;
+    if (d->stopped)
+        s = DEPLOYMENT_STOPPED;
     TRY(db_deployment_set_state(db, d->dep.id, s, now, err));
     TRY(newest(r, db, d->cert.id, &newer, err));
     bool in_service = d->verified > 0 || d->items.n == 0;
@@ -322,6 +342,8 @@ static enum rc save_finish(struct db *db, struct run *r, void *arg, struct err *
         TRY(db_version_activate(db, d->version.id, at, now, err));
     }
     TRY(watch_again(db, r, d->cert.id, err));
+    if (d->stopped) /* whoever stopped it knows */
+        return RC_OK;
     struct notice_facts f = {.event = d->all ? "deploy.done" : "deploy.failed",
                              .subject = r->job.subject,
                              .name = d->cert.name,
@@ -347,10 +369,20 @@ static enum rc finish(struct run *r, struct step_out *out, struct err *err)
         AUTO(db) struct db *db = NULL;
         TRY(store_read(r->e->o.store, &db, err));
         TRY(newest(r, db, d->cert.id, &newer, err));
-        out->done = json_i64_or(r->payload, "version", 0) != 0 || newer == d->version.id;
+        out->done =
+            json_i64_or(r->payload, "version", 0) != 0 || newer == d->version.id || stopping(d);
         out->next = out->done ? NULL : "begin";
         out->audit = "deploy.done";
         return RC_OK;
+    }
+    out->done = stopping(d);
+    if (d->stopped) {
+        out->audit = "deploy.stopped";
+        return FAIL(err, RC_CANCELLED, BLAME_INPUT,
+                    MSG("job.deploy_stopped",
+                        "{0}: the roll-out was stopped; {1} of {2} targets have the new version",
+                        "{0}: 適用は中止されました。適用先 {2} 件中 {1} 件が新しいバージョンです"),
+                    d->cert.name, NUM(d->verified), NUM(d->items.n));
     }
     /* Without an error of its own an item was only stopped by another's. */
     if (d->why.rc == RC_OK)
@@ -369,6 +401,10 @@ static enum rc save_again(struct db *db, struct run *r, void *arg, struct err *e
     struct deploy *d = arg;
     for (size_t i = 0; i < d->items.n; i++)
         TRY(db_item_update(db, &d->items.v[i], err));
+    struct deployment now;
+    TRY(db_deployment_get(db, d->dep.id, r->a, &now, err));
+    if (stopping(d) || now.state == DEPLOYMENT_STOPPING)
+        return RC_OK;
     return db_deployment_set_state(db, d->dep.id, DEPLOYMENT_RUNNING, run_now(r), err);
 }
 

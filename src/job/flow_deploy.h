@@ -19,7 +19,7 @@ struct deploy {
     struct err why;
     size_t verified, failed;
     int64_t failed_target; /* where `why` happened; 0: at no target */
-    bool all;
+    bool all, stopped;
 };
 
 MUST enum rc deploy_bundle(struct run *r, struct deploy *d, struct err *err);

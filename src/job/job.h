@@ -24,6 +24,11 @@ MUST enum rc job_ask_again(struct db *db, int64_t job_id, int64_t now, struct er
 MUST enum rc job_request_deploy(struct db *db, int64_t cert_id, int64_t version_id,
                                 int64_t binding_id, const char *reason, int64_t now,
                                 int64_t *ret_job, bool *ret_existing, struct err *err);
+/*
+ * Ends a job. A roll-out that is at its targets finishes the one at hand (or puts it back), begins
+ * no other and ends by itself; any other job is cancelled at once.
+ */
+MUST enum rc job_stop(struct db *db, int64_t job_id, int64_t now, struct err *err);
 /* Puts the previous version back on the bindings of the last deployment. */
 MUST enum rc job_request_undo(struct db *db, int64_t cert_id, int64_t now, int64_t *ret_job,
                               bool *ret_existing, struct err *err);

@@ -112,6 +112,36 @@ enum rc job_ask_again(struct db *db, int64_t job_id, int64_t now, struct err *er
     return j.state == JOB_BLOCKED ? db_job_retry_now(db, job_id, now, err) : RC_OK;
 }
 
+/* Between its first target and its end: what is half done there must not be left. */
+static int64_t roll_out_at_work(const struct job *j, struct err *err)
+{
+    AUTO(json) struct json *progress = NULL;
+    bool mid = j->step && strcmp(j->step, "begin") != 0 &&
+               (j->state == JOB_RUNNING || strcmp(j->step, "again") != 0);
+    bool open = j->state == JOB_RUNNING || j->state == JOB_READY || j->state == JOB_BLOCKED;
+    if (strcmp(j->kind, "deploy") != 0 || !mid || !open || !j->progress ||
+        json_parse(str_from(j->progress), &progress, err) != RC_OK)
+        return 0;
+    return json_i64_or(progress, "deployment", 0);
+}
+
+enum rc job_stop(struct db *db, int64_t job_id, int64_t now, struct err *err)
+{
+    AUTO(arena) struct arena *a = arena_create(0);
+    struct job j;
+    struct deployment d;
+    if (!a)
+        return NOMEM(err);
+    TRY(db_job_get(db, job_id, a, &j, err));
+    int64_t deployment = roll_out_at_work(&j, err);
+    if (!deployment)
+        return db_job_cancel(db, job_id, now, err);
+    TRY(db_deployment_get(db, deployment, a, &d, err));
+    if (d.state == DEPLOYMENT_RUNNING)
+        TRY(db_deployment_set_state(db, deployment, DEPLOYMENT_STOPPING, now, err));
+    return j.state == JOB_RUNNING ? RC_OK : db_job_retry_now(db, job_id, now, err);
+}
+
 static enum rc request_deploy(struct db *db, int64_t cert_id, int64_t version_id,
                               int64_t binding_id, const char *reason, int64_t now, int64_t *ret_job,
                               bool *ret_existing, struct err *err)
@@ -157,7 +187,7 @@ enum rc job_request_undo(struct db *db, int64_t cert_id, int64_t now, int64_t *r
     TRY(db_deployment_list(db, cert_id, 0, 50, a, &l, err));
     for (size_t i = 0; i < l.n; i++)
         if (l.v[i].previous_id != 0 && l.v[i].previous_id != l.v[i].version_id &&
-            l.v[i].state != DEPLOYMENT_RUNNING)
+            l.v[i].state != DEPLOYMENT_RUNNING && l.v[i].state != DEPLOYMENT_STOPPING)
             return request_deploy(db, cert_id, l.v[i].previous_id, 0, "undo", now, ret_job,
                                   ret_existing, err);
     return FAIL(err, RC_CONFLICT, BLAME_INPUT,

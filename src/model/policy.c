@@ -152,7 +152,8 @@ const char *item_state_name(enum item_state s)
 
 const char *deployment_state_name(enum deployment_state s)
 {
-    static const char *const names[] = {"running", "done", "failed", "undone"};
+    static const char *const names[] = {"running", "done",     "failed",
+                                        "undone",  "stopping", "stopped"};
     return name_at(names, COUNT_OF(names), s);
 }
 

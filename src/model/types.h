@@ -99,7 +99,9 @@ enum deployment_state {
     DEPLOYMENT_RUNNING = 0,
     DEPLOYMENT_DONE,
     DEPLOYMENT_FAILED,
-    DEPLOYMENT_UNDONE
+    DEPLOYMENT_UNDONE,
+    DEPLOYMENT_STOPPING, /* a person asked: the target at hand is finished, no other is begun */
+    DEPLOYMENT_STOPPED
 };
 
 struct deployment {

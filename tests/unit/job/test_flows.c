@@ -290,6 +290,94 @@ static void set_policy(struct rig *r, const char *policy)
     OK(db_commit(&db, err));
 }
 
+static struct job deploy_job(struct rig *r)
+{
+    struct job_filter f = {.kind = "deploy", .limit = 1};
+    struct job_list l;
+    AUTO(db) struct db *db = NULL;
+    OK(store_read(r->store, &db, err));
+    OK(db_job_list(db, &f, r->a, &l, err));
+    assert_int_equal(l.n, 1);
+    return l.v[0];
+}
+
+static void stop_job(struct rig *r, int64_t job)
+{
+    struct db *db = NULL;
+    OK(store_begin(r->store, &db, err));
+    OK(job_stop(db, job, clock_now(clock_real()), err));
+    OK(db_commit(&db, err));
+}
+
+/* Stopped while the first target is at work: that one is finished, no other is begun, the job ends;
+ * a new roll-out takes up the rest, and the one that is there already stays as it is. */
+static void test_stopped_by_a_person(void **state)
+{
+    for (int fails = 0; fails < 2; fails++) {
+        struct rig r;
+        struct deploy_item_list items;
+        (void)state;
+        rig_begin(&r, 3);
+        set_policy(&r, "{\"on_failure\":\"continue\"}");
+        world.verify_fails_at = fails ? 0 : -1;
+        atomic_store(&world.hold, true);
+        rig_issue(&r, "request");
+        struct engine *e = rig_engine(&r, 0, false);
+        for (int i = 0; i < 6000 && atomic_load(&world.held) == 0; i++)
+            usleep(5000);
+        assert_int_equal(atomic_load(&world.held), 1);
+        stop_job(&r, deploy_job(&r).id);
+        assert_int_equal(last_deployment(&r, &items).state, DEPLOYMENT_STOPPING);
+        stop_job(&r, deploy_job(&r).id); /* twice is once */
+        atomic_store(&world.hold, false);
+        assert_true(rig_quiet(&r, 15));
+        struct deployment d = last_deployment(&r, &items);
+        assert_int_equal(d.state, fails ? DEPLOYMENT_FAILED : DEPLOYMENT_STOPPED);
+        assert_int_equal(items.v[0].state, fails ? ITEM_UNDONE : ITEM_VERIFIED);
+        assert_int_equal(items.v[1].state, ITEM_SKIPPED);
+        assert_int_equal(items.v[2].state, ITEM_SKIPPED);
+        assert_int_equal(world.applied, 1);
+        assert_int_equal(world.served_len[2], 0);
+        struct job j = deploy_job(&r);
+        assert_int_equal(j.state, fails ? JOB_FAILED : JOB_CANCELLED);
+        if (!fails)
+            assert_non_null(strstr(j.error, "1 of 3"));
+        world.verify_fails_at = -1;
+        struct db *db = NULL;
+        int64_t job = 0;
+        OK(store_begin(r.store, &db, err));
+        OK(job_request_deploy(db, r.cert, 0, 0, "manual", clock_now(clock_real()), &job, NULL,
+                              err));
+        OK(db_commit(&db, err));
+        assert_int_not_equal(job, j.id);
+        engine_wake(e);
+        assert_true(rig_quiet(&r, 15));
+        engine_destroy(e);
+        assert_int_equal(last_deployment(&r, &items).state, DEPLOYMENT_DONE);
+        check_deployed(&r, 3);
+        rig_end(&r);
+    }
+}
+
+/* A roll-out that waits after a failure is at no target: it is cancelled at once. */
+static void test_stopped_while_it_waits(void **state)
+{
+    struct rig r;
+    struct deploy_item_list items;
+    (void)state;
+    rig_begin(&r, 2);
+    world.apply_fails_at = 1;
+    rig_issue(&r, "request");
+    struct engine *e = rig_engine(&r, 0, false);
+    assert_true(rig_quiet(&r, 15));
+    assert_int_equal(deploy_job(&r).state, JOB_BLOCKED);
+    stop_job(&r, deploy_job(&r).id);
+    assert_int_equal(deploy_job(&r).state, JOB_CANCELLED);
+    assert_int_equal(last_deployment(&r, &items).state, DEPLOYMENT_FAILED);
+    engine_destroy(e);
+    rig_end(&r);
+}
+
 static void test_failure_policies(void **state)
 {
     static const struct {
@@ -466,6 +554,8 @@ int main(void)
         cmocka_unit_test(test_issue_and_deploy),
         cmocka_unit_test(test_failed_apply_is_undone_and_stops),
         cmocka_unit_test(test_failure_policies),
+        cmocka_unit_test(test_stopped_by_a_person),
+        cmocka_unit_test(test_stopped_while_it_waits),
         cmocka_unit_test(test_undo_puts_the_previous_one_back),
         cmocka_unit_test(test_ca_refusal_blocks_then_goes_on),
         cmocka_unit_test(test_validity_counts_from_the_order),
