@@ -178,7 +178,7 @@ static enum rc read_query(struct request *r, struct deployment_query *ret, struc
     int64_t limit;
     TRY(r_page(r, &ret->before, &limit, err));
     TRY(r_query_text(r, &ret->text, err));
-    TRY(r_query_state(r, state_name, DEPLOYMENT_UNDONE + 1, &ret->in_state, err));
+    TRY(r_query_state(r, state_name, DEPLOYMENT_STOPPED + 1, &ret->in_state, err));
     if (cert)
         TRY(find_cert(r, cert, &c, err));
     if (target)

@@ -1,5 +1,5 @@
 // What a person does when something does not go by itself, walked from the first page to its end.
-import { readFileSync, readdirSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { api, axe, check, config, control, ids, open, phone, proveIfAsked, settle, shot, test, text, visit, wide } from "./kit.mjs";
@@ -174,4 +174,89 @@ test("what needs a person has the one button that helps, by its cause", async ()
   await visit(english, "/");
   await axe(english, "what needs a person");
   await shot(english, "105-needs-en-phone");
+});
+
+test("a roll-out is stopped: the target at work is finished, the rest goes on later, and undo says what happens to what", async () => {
+  const page = await open({ lang: "ja" });
+  const dir = config.out + "/rollout";
+  mkdirSync(dir);
+  writeFileSync(dir + "/slow", `#!/bin/sh\nwhile [ -e ${dir}/hold ]; do sleep 0.1; done\n`, { mode: 0o755 });
+  const made = await post(page, "/certs", { names: ["stop.example.jp"], ca: "社内認証局", request: false });
+  const id = made.cert.id;
+  const targets = [];
+  for (const [n, name] of ["東京の Web", "大阪の Web（遅い）", "福岡の Web"].entries()) {
+    targets.push(await post(page, "/targets", { name, type: "files", settings: { via: "local", reload_command: "/bin/true", test_command: n === 1 ? dir + "/slow" : "/bin/true" } }));
+    await post(page, "/bindings", { cert: "stop.example.jp", target: name, place: { cert_path: `${dir}/${n}.crt`, key_path: `${dir}/${n}.key` } });
+  }
+  await post(page, `/certs/${id}/request`, {});
+  await until(page, `/certs/${id}`, (c) => c.targets.deployed === 3 && !c.job, "the first deployment");
+  writeFileSync(dir + "/hold", "");
+  await post(page, `/certs/${id}/renew`, {});
+  const dep = (await until(page, `/deployments?cert=${id}&limit=1`, (d) => d.items[0]?.reason === "renew", "the second deployment")).items[0];
+  await until(page, `/deployments/${dep.id}`, (d) => d.items[1].state === "applying", "the slow target");
+  const english = await open({ lang: "en", size: phone });
+
+  await visit(page, `/deployments/${dep.id}`);
+  await page.waitForSelector("section:has(#job) .state-running");
+  await shot(page, "110-rollout-running-ja");
+  await page.click(".head button:has-text('適用を中止')");
+  await page.waitForSelector("dialog button.danger");
+  await axe(page, "stopping a roll-out");
+  await shot(page, "111-stop-ask-ja", false);
+  await page.click("dialog button.danger");
+  await page.waitForSelector("h1 .state-stopping");
+  await page.waitForSelector(".note:has-text('大阪の Web（遅い） の処理が終わるのを待っています')");
+  check(!(await page.$(".head button:has-text('適用を中止')")), "it can be stopped twice");
+  await axe(page, "stopping");
+  await shot(page, "112-stopping-ja");
+  await visit(english, `/deployments/${dep.id}`);
+  await shot(english, "112-stopping-en-phone");
+  rmSync(dir + "/hold");
+  await page.waitForSelector("h1 .state-stopped", { timeout: 30000 });
+  const row = (at, name) => at.locator(".rollout li", { hasText: name });
+  for (const [name, has] of [["東京", "新しいバージョン"], ["大阪", "新しいバージョン"], ["福岡", "以前のバージョン"]]) check((await row(page, name).textContent()).includes(has), `${name}: ${await row(page, name).textContent()}`);
+  check((await page.textContent(".head .lead")).includes("1 件は中止により未着手"), `the story: ${await page.textContent(".head .lead")}`);
+  await axe(page, "stopped");
+  await shot(page, "113-stopped-ja");
+  await visit(english, `/deployments/${dep.id}`);
+  await english.waitForSelector("h1 .state-stopped");
+  await shot(english, "113-stopped-en-phone");
+
+  // Undo: what happens to what, before anything does.
+  await page.click(".head button:has-text('直前の適用を取り消す')");
+  await page.waitForSelector("dialog ol li");
+  const lines = await page.locator("dialog ol li").allTextContents();
+  check(lines.length === 3 && /#\d+ → #\d+/.test(lines[0]) && /#\d+ → #\d+/.test(lines[1]) && lines[2].includes("変更なし"), `undo says: ${lines.join(" / ")}`);
+  await axe(page, "what an undo does");
+  await shot(page, "114-undo-list-ja", false);
+  await page.keyboard.press("Escape");
+  await english.click(".head button:has-text('Undo the last')");
+  await english.waitForSelector("dialog ol li");
+  await shot(english, "114-undo-list-en-phone", false);
+
+  // The rest goes on, and then all of it is put back.
+  await page.click(".head button:has-text('残りに適用')");
+  await page.waitForSelector("dialog li:has-text('福岡')");
+  check(!(await page.textContent("dialog")).includes("東京"), "what has it already is named");
+  await shot(page, "115-resume-ja", false);
+  await page.click("dialog button.primary");
+  await page.waitForURL((u) => u.pathname.startsWith("/deployments/") && u.pathname !== `/deployments/${dep.id}`, { timeout: 30000 });
+  await page.waitForSelector("h1 .state-done", { timeout: 30000 });
+  await shot(page, "116-resumed-ja");
+  const newest = (await until(page, `/deployments?cert=${id}&limit=1`, (d) => d.items[0].state === "done", "the rest")).items[0];
+  check(readFileSync(dir + "/2.crt", "utf8") === readFileSync(dir + "/0.crt", "utf8"), "the last target has another certificate");
+  await visit(page, `/deployments/${newest.id}`);
+  check(!(await page.$(".head button:has-text('残りに適用')")), "there is nothing to go on with");
+  await visit(page, `/certs/${id}`);
+  await page.click("summary:has-text('その他')");
+  await page.click(".menu >> text=直前の適用を取り消す");
+  await page.waitForSelector("dialog ol li");
+  check((await page.locator("dialog ol li").allTextContents()).every((x) => /#\d+ → #\d+/.test(x)), "the undo of all does not say so");
+  await page.click("dialog button.danger");
+  await page.waitForSelector("section:has(#job) .job-line .state-done", { timeout: 30000 });
+  await until(page, `/deployments?cert=${id}&limit=1`, (d) => d.items[0].state === "undone", "the undo");
+  await shot(page, "117-undone-ja");
+  for (const b of (await api(page, "GET", `/bindings?cert=${id}`)).body.items) await api(page, "DELETE", `/bindings/${b.id}`);
+  await api(page, "DELETE", `/certs/${id}`);
+  for (const x of targets) await api(page, "DELETE", `/targets/${x.id}`);
 });

@@ -149,10 +149,10 @@ export function saveBlob(blob: Blob, name: string): void {
 const ended = ["done", "failed", "blocked", "cancelled"];
 export const jobEnded = (j: { state: string }): boolean => ended.includes(j.state);
 
-/** Follows a job until it ends or `stop` says so; the server holds each question up to 20 seconds. */
+/** Follows a job until it ends or `stop` says so; after the first answer the server holds each question up to 20 seconds. */
 export async function follow(id: number, each: (j: Job) => void, stop: () => boolean = () => false): Promise<Job> {
-  for (;;) {
-    const j = await get<Job>(`/jobs/${id}?wait=20`);
+  for (let wait = 0; ; wait = 20) {
+    const j = await get<Job>(`/jobs/${id}?wait=${wait}`);
     if (stop()) return j;
     each(j);
     if (jobEnded(j)) return j;

@@ -18,6 +18,7 @@ import { CompareVersions, versionBefore } from "./compare";
 import { EditCert } from "./editcert";
 import { challengeText } from "./policy";
 import { PlanView } from "./plan";
+import { askUndo } from "./rollout";
 
 /** What is begun with a POST below the certificate. */
 type CertWork = "request" | "renew" | "deploy" | "undo" | "revoke";
@@ -145,7 +146,7 @@ type Open = "" | "edit" | "bind" | "revoke" | "export" | "csr";
 
 function CertActions({ c, start, open }: { c: CertDetail; start: (p: CertWork, b?: unknown) => Promise<void>; open: (o: Open) => void }): JSX.Element {
   const bound = c.bindings.length > 0 && c.not_after !== null;
-  const deployed = c.deployments.some((d) => d.state === "done");
+  const deployed = c.deployments.some((d) => d.state === "done" || d.state === "stopped");
   if (!canOperate()) return <button onClick={() => open("export")}>{t("export")}</button>;
   return (
     <>
@@ -190,15 +191,7 @@ function CertActions({ c, start, open }: { c: CertDetail; start: (p: CertWork, b
           {c.ca && <button onClick={() => open("csr")}>{t("show_csr")}</button>}
           {deployed && (
             <button
-              onClick={() =>
-                ask({
-                  title: t("undo_ask", c.name),
-                  body: <p>{t("undo_what")}</p>,
-                  action: t("undo"),
-                  danger: true,
-                  run: () => start("undo"),
-                })
-              }
+              onClick={() => askUndo(c.id, c.name, () => start("undo"))}
             >
               {t("undo")}
             </button>

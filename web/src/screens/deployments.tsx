@@ -1,7 +1,7 @@
 // 適用: roll-outs, newest first, and one of them target by target.
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
-import { call, query, type DeployItem, type Deployment, type DeploymentDetail, type Job } from "../lib/api";
+import { useEffect, useState } from "preact/hooks";
+import { call, query, type DeployItem, type Deployment, type DeploymentDetail, type Job, type Page } from "../lib/api";
 import { relative, stateText, t, word } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { display } from "../lib/idn";
@@ -10,11 +10,11 @@ import { remedyOf } from "../lib/remedy";
 import { A, go, type Place } from "../lib/router";
 import { Chip, Facts, Fault, Head, Loading, Panel, State, When, faultText } from "../ui/basic";
 import { exportCsv } from "../ui/csv";
-import { ask } from "../ui/dialog";
-import { JobView, useJob } from "../ui/job";
+import { JobView, askStop, useJob } from "../ui/job";
 import { Listing } from "../ui/list";
 import { usePages, type Column } from "../ui/table";
 import { PlanLines } from "./plan";
+import { askResume, askUndo, inService } from "./rollout";
 import { ViewBar } from "./views";
 
 /** Was another version there? */
@@ -105,12 +105,22 @@ const deploymentsCsv = (params: Record<string, string>): Promise<void> =>
 
 export function DeploymentScreen({ id }: { id: string }): JSX.Element {
   const d = useGet<DeploymentDetail>(`/deployments/${encodeURIComponent(id)}`, ["deployment", "job"]);
-  const [undoId, setUndo] = useState<number | null>(null);
-  const running = d.value?.state === "running" ? (d.value.job ?? null) : null;
-  const [job] = useJob(undoId ?? running, () => void d.reload());
+  const newest = useGet<Page<Deployment>>(d.value ? `/deployments?cert=${d.value.cert}&limit=1` : null, ["deployment", "job"]);
+  const [begun, setBegun] = useState<number | null>(null);
+  const own = d.value && ["running", "stopping", "failed"].includes(d.value.state) ? d.value.job : null;
+  const [job] = useJob(begun ?? own, () => void d.reload());
+  // What is begun here is a roll-out of its own.
+  const next = begun === null ? 0 : ((job?.progress as { deployment?: number } | null)?.deployment ?? 0);
+  useEffect(() => {
+    if (!next) return;
+    setBegun(null);
+    go(`/deployments/${next}`);
+  }, [next]);
   useTitle(t("deployment_n", id));
   if (!d.value) return d.error ? <Fault error={d.error} retry={() => void d.reload()} /> : <Loading />;
   const v = d.value;
+  const last = newest.value?.items[0]?.id === v.id && begun === null;
+  const working = v.state === "running" || v.state === "stopping";
   return (
     <>
       <Head
@@ -122,28 +132,25 @@ export function DeploymentScreen({ id }: { id: string }): JSX.Element {
         }
         lead={<Story d={v} />}
       >
-        {canOperate() && v.state === "done" && (
-          <button
-            onClick={() =>
-              ask({
-                title: t("undo_ask", display(v.cert_name ?? "")),
-                body: <p>{t("undo_what")}</p>,
-                action: t("undo"),
-                danger: true,
-                run: async () => setUndo((await call<{ job: Job }>("POST", `/certs/${v.cert}/undo`)).job.id),
-              })
-            }
-          >
-            {t("undo")}
+        {canOperate() && last && v.state === "stopped" && (
+          <button class="primary" onClick={() => askResume(v, setBegun)}>
+            {t("resume")}
           </button>
+        )}
+        {canOperate() && last && !working && before(v) && v.items.some((i) => inService(i.state)) && (
+          <button onClick={() => askUndo(v.cert, v.cert_name ?? "", async () => setBegun((await call<{ job: Job }>("POST", `/certs/${v.cert}/undo`)).job.id))}>{t("undo")}</button>
+        )}
+        {canOperate() && v.state === "running" && (
+          <button onClick={() => askStop(v.job, v.cert_name ?? "", () => void d.reload())}>{t("stop")}</button>
         )}
         <A href={`/certs/${v.cert}`} class="button">
           {t("open_cert")}
         </A>
       </Head>
-      {job && (
-        <Panel title={t("running")} id="job">
-          <JobView job={job} />
+      {v.state === "stopping" && <Stopping d={v} />}
+      {job && (begun !== null || !["done", "cancelled"].includes(job.state)) && (
+        <Panel title={word("job." + job.kind)} id="job">
+          <JobView job={job} quiet={working && begun === null} onChange={() => void d.reload()} />
         </Panel>
       )}
       <Panel title={t("by_target")} id="items">
@@ -152,7 +159,7 @@ export function DeploymentScreen({ id }: { id: string }): JSX.Element {
           {v.items.map((i) => (
             <li key={i.id} class={"item-" + i.state}>
               <p class="item-head">
-                <b>{i.target ?? t("target_gone")}</b> <State of={i.state} /> <span class="muted small">{relative(i.updated)}</span>
+                <b>{i.target ?? t("target_gone")}</b> <State of={i.state === "skipped" ? "not_begun" : i.state} /> <span class="small">{holds(v, i)}</span> <span class="muted small">{relative(i.updated)}</span>
               </p>
               {i.error && <p class="bad-text">{faultText(i.error)}</p>}
               <ItemHelp d={v} i={i} />
@@ -182,6 +189,23 @@ export function DeploymentScreen({ id }: { id: string }): JSX.Element {
   );
 }
 
+/** Which version a target has, as this roll-out left it. */
+function holds(d: DeploymentDetail, i: DeployItem): string {
+  if (inService(i.state)) return t("has_new", d.version);
+  if (i.state === "applying" || i.state === "undoing") return t("has_unknown");
+  if (i.state === "waiting" && d.state === "running") return "";
+  return before(d) ? t("has_old", d.previous) : t("has_before");
+}
+
+function Stopping({ d }: { d: DeploymentDetail }): JSX.Element {
+  const at = d.items.find((i) => i.state === "applying") ?? d.items.find((i) => i.state === "waiting");
+  return (
+    <p class="note warn" role="status">
+      {at?.target ? t("stop_waits", at.target) : t("stop_waits_end")}
+    </p>
+  );
+}
+
 /** The way to what stopped it there; trying again is for the roll-out as a whole. */
 function ItemHelp({ d, i }: { d: DeploymentDetail; i: DeployItem }): JSX.Element | null {
   const job = { kind: "deploy", subject: `cert/${d.cert}`, progress: { target: i.target_id } };
@@ -201,7 +225,7 @@ function Story({ d }: { d: DeploymentDetail }): JSX.Element {
   const bits = [t("story_ok", n("verified", "applied"), d.items.length)];
   if (n("undone")) bits.push(t("story_undone", n("undone")));
   if (n("failed")) bits.push(t("story_failed", n("failed")));
-  if (n("skipped")) bits.push(t("story_skipped", n("skipped")));
+  if (n("skipped")) bits.push(t(d.state === "stopped" ? "story_not_begun" : "story_skipped", n("skipped")));
   if (n("undone", "failed") > 0) bits.push(t("story_old_serves"));
   return <>{bits.join(" ")}</>;
 }

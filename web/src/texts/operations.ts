@@ -129,7 +129,7 @@ export const operations = {
   story_ok: ["{0} of {1} targets serve the new version.", "適用先 {1} 件中 {0} 件が新しいバージョンになりました。"],
   story_undone: ["{0} undone.", "{0} 件を元に戻しました。"],
   story_failed: ["{0} refused before anything changed.", "{0} 件は変更前に中止しました。"],
-  story_skipped: ["{0} left out.", "{0} 件は対象外です。"],
+  story_skipped: ["{0} not begun.", "残り {0} 件は未着手です。"],
   story_old_serves: ["There the old certificate goes on serving.", "これらでは旧証明書が引き続き使われています。"],
 
   watch_lead: ["What every endpoint really serves, looked at from outside.", "各サーバーが実際に提示している証明書を外側から確認します。"],

@@ -162,6 +162,7 @@ export const words: Record<string, Pair> = {
   "done.deploy.begin": ["Deployment begun", "適用を開始"],
   "done.deploy.verified": ["Served and verified", "適用先で確認"],
   "done.deploy.failed": ["A target failed", "適用先で失敗"],
+  "done.deploy.stopped": ["Deployment stopped", "適用を中止"],
   "done.deploy.done": ["Deployment done", "適用が完了"],
   "done.backup.write": ["Backup written", "バックアップを作成"],
   "done.backup.ship": ["Backup put in its place", "バックアップを保存先に保存"],

@@ -8,6 +8,7 @@ import { remedyOf, type About, type Remedy } from "../lib/remedy";
 import { A } from "../lib/router";
 import { Steps } from "../pic/pics";
 import { Code, Fault, State, errorText, faultText, toast } from "./basic";
+import { ask } from "./dialog";
 
 const flows: Record<string, [string, Key][]> = {
   issue: [
@@ -113,12 +114,26 @@ export function JobView({ job, ca, onChange, quiet = false }: { job: Job; ca?: s
               {t("retry_now")}
             </button>
           )}
-          {!["done", "failed", "cancelled"].includes(job.state) && <button onClick={() => void act("cancel")}>{t("cancel_job")}</button>}
+          {!["done", "failed", "cancelled"].includes(job.state) && <button onClick={() => (job.kind === "deploy" ? askStop(job.id, job.subject_name ?? "", onChange) : void act("cancel"))}>{t(job.kind === "deploy" ? "stop" : "cancel_job")}</button>}
         </div>
       )}
     </div>
   );
 }
+
+/** Finishes the target at hand and begins no other. */
+export const askStop = (job: number, name: string, done?: () => void): void =>
+  ask({
+    title: t("stop_ask", display(name)),
+    body: <p>{t("stop_what")}</p>,
+    action: t("stop"),
+    danger: true,
+    run: async () => {
+      await call("POST", `/jobs/${job}/cancel`);
+      toast(t("stop_asked"));
+      done?.();
+    },
+  });
 
 /** The one thing that helps. */
 export function RemedyButton({ of, done, class: look = "" }: { of: Remedy; done?: () => void; class?: string }): JSX.Element {
