@@ -82,7 +82,8 @@ static const struct component components[] = {
      "version:int items:[CertInfo]",
      {"The chain of a version, leaf first", "証明書チェーン（末端から順に）"}},
     {"CertInspected",
-     "chain:[CertInfo] servers:[str] unrelated:int key:bool intermediates:bool format:str "
+     "chain:[CertInfo] servers:[str] unrelated:int key:bool "
+     "key_state:none|fits|other|locked|unread|unknown intermediates:bool format:str "
      "weak_container:bool unusual:[str] known:int?",
      {"What a file holds", "ファイルの内容"}},
     {"CertCsr", "cert:int version:int csr:str", {"The newest CSR as PEM", "最新の CSR（PEM）"}},

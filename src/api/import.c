@@ -48,17 +48,14 @@ static enum rc mismatch(struct request *r, const unsigned char ours[32],
         hex(r, ours, 32), hex(r, leaf->spki_sha256, 32), hex(r, leaf->sha256, 32));
 }
 
-/* The key of the leaf among those the file holds; none at all is fine too. */
-static enum rc import_key(struct request *r, struct str text, const char *password,
-                          const struct cert_info *leaf, struct cert_version *v, struct err *err)
+/* The key of the leaf among those the file holds: *ret NULL and the sum of the last when none is.
+ */
+static enum rc find_key(struct request *r, struct str text, const char *password,
+                        const struct cert_info *leaf, const char *place, const char **ret,
+                        unsigned char sum[32], struct err *err)
 {
-    unsigned char sum[32];
-    const char *place = arena_printf(r->a, "version/%lld/key", (long long)v->id);
-    if (!place)
-        return NOMEM(err);
     struct str key = pem_find_key(text);
-    if (!key.p)
-        return RC_OK;
+    *ret = NULL;
     for (int i = 0; key.p && i < KEYS_MAX; i++) {
         AUTO(buf) struct buf spki = BUF(16384);
         const char *sealed = NULL;
@@ -68,14 +65,54 @@ static enum rc import_key(struct request *r, struct str text, const char *passwo
         (void)pthread_mutex_unlock(&r->api->vault_lock);
         TRY(rc);
         sha256(buf_str(&spki), sum);
-        if (memcmp(sum, leaf->spki_sha256, sizeof sum) == 0) {
-            v->key_sealed = sealed;
+        if (memcmp(sum, leaf->spki_sha256, 32) == 0) {
+            *ret = sealed;
             return RC_OK;
         }
         const char *end = key.p + key.n;
         key = pem_find_key((struct str){end, (size_t)(text.p + text.n - end)});
     }
-    return mismatch(r, sum, leaf, err);
+    return RC_OK;
+}
+
+/* None at all is fine too. */
+static enum rc import_key(struct request *r, struct str text, const char *password,
+                          const struct cert_info *leaf, struct cert_version *v, struct err *err)
+{
+    unsigned char sum[32];
+    const char *place = arena_printf(r->a, "version/%lld/key", (long long)v->id);
+    if (!place)
+        return NOMEM(err);
+    if (!pem_find_key(text).p)
+        return RC_OK;
+    TRY(find_key(r, text, password, leaf, place, &v->key_sealed, sum, err));
+    return v->key_sealed ? RC_OK : mismatch(r, sum, leaf, err);
+}
+
+/*
+ * What an import would find of the key, without keeping anything. A wrong password is an error, as
+ * it is for a whole file; a vault that cannot answer now keeps nobody from looking.
+ */
+static enum rc look_key(struct request *r, struct str text, const char *password,
+                        const struct cert_info *leaf, const char **ret, struct err *err)
+{
+    unsigned char sum[32];
+    const char *sealed = NULL;
+    struct err why = {0};
+    *ret = "none";
+    if (!pem_find_key(text).p)
+        return RC_OK;
+    enum rc rc = find_key(r, text, password, leaf, "version/0/key", &sealed, sum, &why);
+    if (rc != RC_OK && strcmp(why.id, "crypto.key.password_wrong") == 0) {
+        if (err)
+            *err = why;
+        return rc;
+    }
+    *ret = rc == RC_OK                                         ? (sealed ? "fits" : "other")
+           : strcmp(why.id, "crypto.key.password_needed") == 0 ? "locked"
+           : rc == RC_INPUT                                    ? "unread"
+                                                               : "unknown";
+    return RC_OK;
 }
 
 /* The certificates but the servers' that were not picked. */
@@ -243,7 +280,8 @@ enum rc import_look(struct request *r, const struct import_in *in, struct import
     if (all.n > 1)
         TRY(pick_leaf(pick, &all, err));
     TRY(chain_order(&all, r->a, &ret->chain, &ret->dropped, err));
-    ret->key = pem_find_key(buf_str(&text)).p != NULL;
+    TRY(look_key(r, buf_str(&text), file.keys ? NULL : in->password, &ret->chain.v[0], &ret->key,
+                 err));
     ret->weak = file.weak;
     ret->format = file.kind;
     return RC_OK;

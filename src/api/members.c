@@ -166,6 +166,7 @@ static const struct {
     {"jobs", {"Open jobs", "実行中のジョブ"}},
     {"key", {"Kind of key", "鍵の種類"}},
     {"key_id", {"Number of the signing key", "署名鍵の ID"}},
+    {"key_state", {"Whether the key is the certificate's", "鍵が証明書と対応するか"}},
     {"keys", {"The keys", "鍵の一覧"}},
     {"kid", {"The account's address at the CA", "認証局でのアカウント URL"}},
     {"kind", {"Kind", "種類"}},

@@ -311,7 +311,8 @@ struct import_seen {
     struct cert_list chain;
     struct names servers;
     size_t dropped;
-    bool key, weak;
+    bool weak;
+    const char *key; /* "none", "fits", "other", "locked", "unread", "unknown" (vault is sealed) */
     const char *format;
 };
 MUST enum rc import_look(struct request *r, const struct import_in *in, struct import_seen *ret,

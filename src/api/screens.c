@@ -225,7 +225,8 @@ static enum rc inspect(struct request *r, struct err *err)
         jw_str(&r->w, seen.servers.v[i]);
     jw_end_array(&r->w);
     jw_ki64(&r->w, "unrelated", (int64_t)seen.dropped);
-    jw_kbool(&r->w, "key", seen.key);
+    jw_kbool(&r->w, "key", strcmp(seen.key, "none") != 0);
+    jw_kstr(&r->w, "key_state", seen.key);
     jw_kbool(&r->w, "intermediates", chain->n > 1 || chain->v[chain->n - 1].self_issued);
     jw_kstr(&r->w, "format", seen.format);
     jw_kbool(&r->w, "weak_container", seen.weak);

@@ -91,7 +91,31 @@ subjectAltName = DNS:{n}.example.jp
     openssl("x509", "-in", "pair.crt", "-outform", "DER", "-out", "pair.cer")
     openssl("pkcs8", "-topk8", "-nocrypt", "-in", "pair.key", "-outform", "DER", "-out", "pair.der")
     os.replace(f"{folder}/pair.der", f"{folder}/pair.key")
+    chained(folder, openssl)
     return folder
+
+
+def chained(folder, openssl):
+    """A server certificate two below its root, and what people bring along with it: right, wrong, locked, old."""
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+
+    def issue(name, by, is_ca, clock=()):
+        ext = write(f"{folder}/{name}.ext", "basicConstraints = critical, CA:" + ("TRUE" if is_ca else f"FALSE\nsubjectAltName = DNS:{name}.example.jp"))
+        cn = f"Chained {name.title()} CA" if is_ca else f"{name}.example.jp"
+        openssl("req", "-new", *curve, "-subj", f"/CN={cn}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        how = ["-CA", f"{by}.crt", "-CAkey", f"{by}.key", "-CAcreateserial"] if by else ["-signkey", f"{name}.key"]
+        subprocess.run([*clock, "openssl", "x509", "-req", "-in", f"{name}.csr", *how, "-days", "60", "-extfile", ext, "-out", f"{name}.crt"],
+                       check=True, capture_output=True, cwd=folder)
+
+    issue("root", None, True)
+    issue("middle", "root", True)
+    issue("chained", "middle", False)
+    issue("late", "middle", False, clock=("faketime", "-f", "-90d"))
+    openssl("pkcs8", "-topk8", "-in", "chained.key", "-out", "locked.key", "-passout", f"pass:{FILE_PASSWORD}")
+    with open(f"{folder}/turned.pem", "w") as f:
+        for n in ("root.crt", "middle.crt", "chained.crt"):
+            with open(f"{folder}/{n}") as part:
+                f.write(part.read())
 
 
 def greeter():

@@ -112,6 +112,44 @@ static void forget(struct files *f)
                    arena_printf(f->r.a, "/certs/%s", f->chain.v[0].names[0]), NULL);
 }
 
+/* Before anything is kept a person hears whether the key is the certificate's. */
+static void a_key_is_looked_at(void **state)
+{
+    struct files f;
+    (void)state;
+    files_open(&f);
+    AUTO(buf) struct buf locked = BUF(1 << 20), other = BUF(1 << 20);
+    OK(key_to_encrypted_pem(f.key, PASSWORD, &locked, err));
+    OK(key_to_pem(f.other, &other, err));
+    const char *sealed = arena_printf(f.r.a, "%s%s", f.cert_pem, text(&f, &locked));
+    const char *cut = arena_printf(f.r.a,
+                                   "%s-----BEGIN PRIVATE KEY-----\nAAAA\n"
+                                   "-----END PRIVATE KEY-----\n",
+                                   f.cert_pem);
+    const struct {
+        const char *pem, *password, *state;
+    } rows[] = {
+        {f.cert_pem, NULL, "none"},
+        {arena_printf(f.r.a, "%s%s", f.cert_pem, f.key_pem), NULL, "fits"},
+        {arena_printf(f.r.a, "%s%s", f.cert_pem, text(&f, &other)), NULL, "other"},
+        {arena_printf(f.r.a, "%s%s%s", text(&f, &other), f.cert_pem, f.key_pem), NULL, "fits"},
+        {sealed, NULL, "locked"},
+        {sealed, PASSWORD, "fits"},
+        {cut, NULL, "unread"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct answer x =
+            send_file(&f, "/certs/inspect", 200, rows[i].pem, STR_NONE, rows[i].password);
+        assert_string_equal(json_str_or(x.json, "key_state", ""), rows[i].state);
+        assert_int_equal(json_bool_or(x.json, "key", i == 0), i != 0);
+    }
+    struct answer x = send_file(&f, "/certs/inspect", 400, sealed, STR_NONE, "wrong wrong wrong");
+    assert_string_equal(json_str_or(x.json, "error.id", ""), "crypto.key.password_wrong");
+    x = rig_want(&f.r, &f.admin, 200, "GET", "/certs", NULL);
+    assert_int_equal(json_len(json_get(x.json, "items")), 0);
+    files_close(&f);
+}
+
 static void every_format_comes_in(void **state)
 {
     struct files f;
@@ -388,6 +426,7 @@ static void a_file_is_looked_into_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_is_looked_at),
         cmocka_unit_test(every_format_comes_in),
         cmocka_unit_test(what_does_not_fit_is_not_kept),
         cmocka_unit_test(what_came_in_is_changed_without_a_ca),

@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, call, type Cert, type Schemas } from "../lib/api";
-import { date, t, word } from "../lib/i18n";
+import { date, t, word, type Key } from "../lib/i18n";
 import { useTitle } from "../lib/hooks";
 import { display } from "../lib/idn";
 import { A, go } from "../lib/router";
@@ -54,11 +54,27 @@ async function readFile(f: File): Promise<{ pem: string } | { data: string }> {
   return { pem: `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n` };
 }
 
+interface Part {
+  name: string;
+  pem: string;
+  data: string;
+}
+
+const WRONG_KEY = "crypto.key.password_wrong";
+const keyTexts: Record<Seen["key_state"], Key> = { none: "seen_no_key", fits: "seen_key", other: "seen_key_other", locked: "seen_key_locked", unread: "seen_key_unread", unknown: "seen_key_unknown" };
+/** The import would be refused. */
+const stuck: Seen["key_state"][] = ["other", "locked", "unread"];
+
+/** Whose certificate is missing above the leaf. */
+function issuerOf(s: Seen): string {
+  const issuer = s.chain[0]?.issuer ?? "";
+  return /CN=([^,]+)/.exec(issuer)?.[1] ?? issuer;
+}
+
 export function ImportScreen(): JSX.Element {
   useTitle(t("import_cert"));
-  const [pem, setPem] = useState("");
-  const [files, setFiles] = useState<string[]>([]);
-  const [data, setData] = useState("");
+  const [pasted, setPasted] = useState("");
+  const [parts, setParts] = useState<Part[]>([]);
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
   const [sent, setSent] = useState(""); // the password the file is being opened with
@@ -72,18 +88,20 @@ export function ImportScreen(): JSX.Element {
   const [busy, setBusy] = useState(false);
   const input = useRef<HTMLInputElement>(null);
   const asked = useRef(0);
+  const pem = [...parts.map((p) => p.pem), pasted].filter((x) => x.trim()).join("\n");
+  const data = parts.find((p) => p.data)?.data ?? "";
   const file = data ? { data } : { pem };
   const options = { ...(sent ? { password: sent } : {}), ...(pick ? { pick } : {}) };
   useEffect(() => {
     const mine = ++asked.current;
     setError(null);
-    if (!pem.trim() && !data) return setSeen(null);
+    if (!pem && !data) return setSeen(null);
     const timer = setTimeout(() => {
       call<Seen>("POST", "/certs/inspect", { ...file, ...options }).then(
         (x) => mine === asked.current && setSeen(x),
         (x: unknown) => {
           if (mine !== asked.current) return;
-          setSeen(null);
+          if (idOf(x) !== WRONG_KEY) setSeen(null); // what was seen of the rest still holds
           setError(x);
         },
       );
@@ -97,16 +115,14 @@ export function ImportScreen(): JSX.Element {
       setError(new Error(t("import_too_big")));
       return;
     }
-    const read = await Promise.all(all.map(readFile));
-    const store = read.find((x) => "data" in x);
-    if (store && (read.length > 1 || pem.trim() || data)) {
+    const read = await Promise.all(all.map(async (f): Promise<Part> => ({ name: f.name, pem: "", data: "", ...(await readFile(f)) })));
+    const fresh = read.filter((x) => !parts.some((p) => p.pem === x.pem && p.data === x.data)); // dropped twice is there once
+    const together = [...parts, ...fresh];
+    if (together.some((p) => p.data) && (together.length > 1 || pasted.trim())) {
       setError(new Error(t("import_store_alone")));
       return;
     }
-    setFiles((f) => [...f, ...all.map((x) => x.name)]);
-    if (store && "data" in store) return setData(store.data);
-    if (data) return setError(new Error(t("import_store_alone")));
-    setPem((p) => [p, ...read.map((x) => ("pem" in x ? x.pem : ""))].filter((x) => x.trim()).join("\n"));
+    setParts(together);
   };
   const run = async (): Promise<void> => {
     setBusy(true);
@@ -121,15 +137,20 @@ export function ImportScreen(): JSX.Element {
     }
   };
   const clear = (): void => {
-    setPem("");
-    setData("");
-    setFiles([]);
+    setPasted("");
+    setParts([]);
     setPassword("");
     setSent("");
     setPick("");
     setError(null);
   };
   const needsPassword = asksPassword.includes(idOf(error));
+  const keyWrong = idOf(error) === WRONG_KEY && seen !== null;
+  const onlyKey = idOf(error) === "crypto.pem.none" && pem.includes("PRIVATE KEY-----");
+  const unlock = (): void => {
+    setSent(password);
+    setTries(tries + 1);
+  };
   return (
     <>
       <Head title={t("import_cert")} up={["/certs", t("certificates")]} lead={t("import_lead")} />
@@ -152,19 +173,29 @@ export function ImportScreen(): JSX.Element {
         <p class="muted">{t("drop_what")}</p>
         <input ref={input} class="sr" type="file" multiple aria-label={t("choose_files")} tabIndex={-1} onChange={(e) => void take(e.currentTarget.files)} />
         <button onClick={() => input.current?.click()}>{t("choose_files")}</button>
-        {files.length > 0 && <p class="small">{files.join(", ")}</p>}
+        {parts.length > 0 && (
+          <ul class="tags">
+            {parts.map((p) => (
+              <li key={p.name + p.pem.length} class="tag">
+                {p.name}{" "}
+                <button class="quiet small" aria-label={t("import_take_out", p.name)} onClick={() => setParts(parts.filter((x) => x !== p))}>
+                  ✕
+                </button>
+              </li>
+            ))}
+          </ul>
+        )}
       </div>
-      <details class="fold" open={files.length === 0 && pem !== ""}>
+      <details class="fold" open={parts.length === 0 && pasted !== ""}>
         <summary>{t("paste_instead")}</summary>
-        <Field label={t("pem_text")} value={pem} onValue={setPem} rows={8} mono />
+        <Field label={t("pem_text")} value={pasted} onValue={setPasted} rows={8} mono />
       </details>
       {needsPassword && !seen ? (
         <form
           class="stack"
           onSubmit={(e) => {
             e.preventDefault();
-            setSent(password);
-            setTries(tries + 1);
+            unlock();
           }}
         >
           <Field label={t("file_password")} value={password} onValue={setPassword} type="password" auto="new-password" focus help={t("file_password_help")} fault={sent && password === sent ? errorText(error) : null} />
@@ -177,8 +208,12 @@ export function ImportScreen(): JSX.Element {
             </button>
           </div>
         </form>
+      ) : onlyKey ? (
+        <p class="note warn" role="status">
+          {t("seen_only_key")}
+        </p>
       ) : (
-        <Fault error={error} />
+        !keyWrong && <Fault error={error} />
       )}
       {!needsPassword && !seen && error !== null && (
         <div class="actions">
@@ -189,8 +224,8 @@ export function ImportScreen(): JSX.Element {
         <Panel title={t("recognised")} id="seen">
           <ul class="checks">
             <Line ok text={t("seen_leaf", display(seen.chain[0]?.names[0] ?? seen.chain[0]?.subject ?? ""), date(seen.chain[0]?.not_after))} />
-            <Line ok={seen.intermediates} text={seen.intermediates ? t("seen_chain", seen.chain.length - 1) : t("seen_no_chain")} />
-            <Line ok={seen.key} text={seen.key ? t("seen_key") : t("seen_no_key")} />
+            <Line ok={seen.intermediates} text={seen.intermediates ? (seen.chain.length > 1 ? t("seen_chain", seen.chain.length - 1) : t("seen_self")) : t("seen_no_chain", issuerOf(seen))} />
+            <Line ok={seen.key_state === "fits"} text={t(keyTexts[seen.key_state])} />
             <Line ok={!seen.weak_container} text={seen.weak_container ? t("seen_weak", seen.format) : t("seen_format", seen.format)} />
             {seen.unusual.map((x) => (
               <Line key={x} ok={false} text={word("unusual." + x)} />
@@ -216,12 +251,29 @@ export function ImportScreen(): JSX.Element {
               <Field label={t("cert_name")} value={name} onValue={setName} placeholder={seen.chain[0]?.names[0] ?? ""} help={t("cert_name_help")} />
               <GroupSelect value={group} set={setGroup} />
               <TagField label={t("tags")} value={tags} set={setTags} />
-              {seen.key && pem.includes("ENCRYPTED") && <Field label={t("key_password")} value={password} onValue={setPassword} type="password" auto="new-password" />}
+              {(seen.key_state === "locked" || (seen.key_state === "fits" && sent && !data)) && (
+                <>
+                  <Field
+                    label={t("key_password")}
+                    value={password}
+                    onValue={setPassword}
+                    type="password"
+                    auto="new-password"
+                    help={t("file_password_help")}
+                    fault={keyWrong && password === sent ? errorText(error) : null}
+                  />
+                  {seen.key_state === "locked" && (
+                    <button type="button" disabled={!password} onClick={unlock}>
+                      {t("key_check")}
+                    </button>
+                  )}
+                </>
+              )}
               <div class="actions end">
                 <button type="button" onClick={clear}>
                   {t("start_over")}
                 </button>
-                <button class="primary" disabled={busy}>
+                <button class="primary" disabled={busy || stuck.includes(seen.key_state)}>
                   {busy ? t("working") : t("import_now")}
                 </button>
               </div>
