@@ -338,3 +338,68 @@ test("import: what is missing or wrong is said, put right, and nothing typed is 
   await shot(page, "126-import-expired-ja");
   await api(page, "DELETE", `/certs/${id}`);
 });
+
+test("somebody else was first with a contact and with an endpoint: told, nothing lost, nothing overwritten unseen", async () => {
+  const page = await open({ lang: "ja" });
+  const org = (await api(page, "GET", "/orgs?limit=10")).body.items.find((o) => o.name === "本社");
+  const contact = org.contacts[0];
+  const end = (await api(page, "GET", `/endpoints/${ids.endpoint}`)).body;
+  // Where it is edited, what is typed, what somebody else does meanwhile, and what then stands in the store.
+  const cases = [
+    {
+      at: `/orgs/${org.id}`,
+      open: `button[aria-label='編集 ${contact.details.name}']`,
+      field: "電話番号",
+      typed: "03-1111-1111",
+      theirs: () => api(page, "PATCH", `/orgs/${org.id}/contacts/${contact.id}`, { details: { ...contact.details, title_ja: "部長" } }),
+      stored: async () => (await api(page, "GET", `/orgs/${org.id}`)).body.contacts[0].details,
+      kept: (now) => now.title_ja === "部長" && now.phone === contact.details.phone,
+      mine: (now) => now.phone === "03-1111-1111",
+      back: () => api(page, "PATCH", `/orgs/${org.id}/contacts/${contact.id}`, { details: contact.details }),
+    },
+    {
+      at: `/watch/${end.id}`,
+      open: ".head .actions button:has-text('編集')",
+      field: "確認間隔",
+      typed: "3h",
+      theirs: () => api(page, "PATCH", `/endpoints/${end.id}`, { every: "2h" }),
+      stored: async () => (await api(page, "GET", `/endpoints/${end.id}`)).body,
+      kept: (now) => now.every === 7200,
+      mine: (now) => now.every === 10800,
+      back: () => api(page, "PATCH", `/endpoints/${end.id}`, { every: `${end.every}s` }),
+    },
+  ];
+  for (const [n, c] of cases.entries()) {
+    await visit(page, c.at);
+    await page.click(c.open);
+    const field = page.locator("dialog form").getByLabel(c.field);
+    await field.fill(c.typed);
+    const theirs = await c.theirs();
+    check(theirs.status === 200, `${c.at}, the other change: ${JSON.stringify(theirs.body)}`);
+    await page.waitForTimeout(900); // the page hears of it and reads it anew
+    check((await field.inputValue()) === c.typed, `${c.at}: news of the other change lost what was typed`);
+    await page.click("dialog form button.primary");
+    await page.waitForSelector("dialog form .fault");
+    check((await page.textContent("dialog form .fault")).includes("他の利用者"), `${c.at}: the conflict is not told`);
+    check((await field.inputValue()) === c.typed, `${c.at}: what was typed is lost`);
+    check(c.kept(await c.stored()), `${c.at}: it was overwritten unseen`);
+    await axe(page, `conflict at ${c.at}`);
+    await shot(page, `130-conflict-${n}-ja`, false);
+    await page.click("dialog form >> text=自分の内容で上書き保存");
+    await page.waitForSelector("dialog", { state: "detached" });
+    check(c.mine(await c.stored()), `${c.at}: saving over it did not save`);
+    await c.back();
+  }
+  // Gone meanwhile: said, and what was typed can still be read.
+  const added = await post(page, `/orgs/${org.id}/contacts`, { details: { ...contact.details, name: "Jiro Sato", name_ja: "佐藤 次郎", mail: "jiro@example.jp" } });
+  const jiro = (added.contacts ?? (await api(page, "GET", `/orgs/${org.id}`)).body.contacts).find((c) => c.details.name === "Jiro Sato");
+  await visit(page, `/orgs/${org.id}`);
+  await page.click("button[aria-label='編集 Jiro Sato']");
+  await page.locator("dialog form").getByLabel("電話番号").fill("03-2222-2222");
+  await api(page, "DELETE", `/orgs/${org.id}/contacts/${jiro.id}`);
+  await page.click("dialog form button.primary");
+  await page.click("dialog form >> text=自分の内容で上書き保存");
+  await page.waitForSelector("dialog form .fault:not(:has-text('他の利用者'))");
+  check((await page.locator("dialog form").getByLabel("電話番号").inputValue()) === "03-2222-2222", "a contact that is gone takes what was typed along");
+  await shot(page, "131-contact-gone-ja", false);
+});

@@ -223,9 +223,9 @@ export function ChainPicture({ items }: { items: ChainItem[] }): JSX.Element {
       ))}
       {last && !last.self_issued && (
         <li class="root">
-          <span class="chain-role">{t("chain_root")}</span>
+          <span class="chain-role">{t(items.length > 1 ? "chain_root" : "issuer")}</span>
           <b>{cn(last.issuer)}</b>
-          <span class="small muted">{t("chain_root_note")}</span>
+          <span class="small muted">{t(items.length > 1 ? "chain_root_note" : "chain_missing")}</span>
         </li>
       )}
     </ol>

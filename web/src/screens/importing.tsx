@@ -230,7 +230,7 @@ export function ImportScreen(): JSX.Element {
             {seen.unusual.map((x) => (
               <Line key={x} ok={false} text={word("unusual." + x)} />
             ))}
-            {seen.unrelated > 0 && <Line ok={false} text={t("seen_unrelated", seen.unrelated)} />}
+            {seen.unrelated > 0 && <Line ok={seen.intermediates} text={t("seen_unrelated", seen.unrelated)} />}
             {new Date(seen.chain[0]?.not_after ?? 0).getTime() < Date.now() && <Line ok={false} text={t("seen_expired")} />}
           </ul>
           {seen.servers.length > 1 && (
@@ -239,7 +239,10 @@ export function ImportScreen(): JSX.Element {
           <ChainPicture items={seen.chain} />
           {seen.known !== null ? (
             <p class="note warn">
-              {t("seen_known")} <A href={`/certs/${seen.known}`}>{t("open_cert")}</A>
+              {t("seen_known")} <A href={`/certs/${seen.known}`}>{t("open_cert")}</A>{" "}
+              <button class="quiet" onClick={clear}>
+                {t("start_over")}
+              </button>
             </p>
           ) : (
             <form

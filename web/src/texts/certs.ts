@@ -252,7 +252,7 @@ export const certs = {
   import_take_out: ["Take out {0}", "{0} を外す"],
   key_check: ["Check the key", "鍵を確認"],
   seen_no_key: ["Missing: the private key. Without it the certificate is watched but cannot be deployed.", "秘密鍵がありません。監視はできますが、適用はできません。"],
-  seen_unrelated: ["{0} certificates do not belong to the chain and are left out", "チェーンに属さない証明書 {0} 件は取り込みません"],
+  seen_unrelated: ["Left out: {0} certificates that are not sent (a root, or of another chain)", "送信しない証明書 {0} 件は取り込みません（ルート証明書、または別のチェーンの証明書）"],
   seen_expired: ["It has expired", "有効期限が切れています"],
   seen_known: ["This certificate is here already.", "この証明書は登録済みです。"],
   key_password: ["Password of the key", "秘密鍵のパスワード"],

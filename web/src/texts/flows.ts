@@ -32,6 +32,7 @@ export const flows = {
   host_key_accepted: ["The host key is registered.", "ホスト鍵を登録しました。"],
   host_key_work: ["What waited for the key", "再開した処理"],
 
+  chain_missing: ["its certificate is not in the chain", "証明書がチェーンに含まれていません"],
   stop: ["Stop the roll-out", "適用を中止"],
   stop_ask: ["Stop the roll-out of {0}?", "{0} の適用を中止しますか？"],
   stop_what: ["The target at work is finished, or put back if it fails; no other is begun. What has the new version keeps it.", "作業中の適用先は最後まで処理し（失敗した場合は元に戻します）、残りの適用先には適用しません。適用済みの適用先は新しいバージョンのままです。"],
