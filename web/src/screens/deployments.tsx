@@ -53,7 +53,7 @@ export function deploymentColumns(): Column<Deployment>[] {
   ];
 }
 
-const states = ["running", "done", "failed", "undone"] as const;
+const states = ["running", "done", "failed", "stopped", "undone"] as const;
 
 export function DeploymentsScreen({ place }: { place: Place }): JSX.Element {
   useTitle(t("deployments"));

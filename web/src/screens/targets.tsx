@@ -126,7 +126,7 @@ const placeText = (b: Binding): string[] =>
     .map(String);
 
 function Certificates({ c, bind }: { c: Connector; bind: () => void }): JSX.Element {
-  const list = useGet<Page<Binding>>(`/bindings?target=${c.id}`, ["cert", "target", "deployment"]);
+  const list = useGet<Page<Binding>>(`/bindings?target=${c.id}`, ["cert", "target", "deployment", "job"]);
   const [busy, setBusy] = useState(0);
   const deploy = async (b: Binding): Promise<void> => {
     setBusy(b.id);
