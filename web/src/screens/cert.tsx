@@ -14,6 +14,7 @@ import { JobView, useJob } from "../ui/job";
 import { TagDialog, Tags } from "../ui/tags";
 import { Actor, Result, useActions } from "./audit";
 import { BindDialog } from "./binding";
+import { placed } from "./targets";
 import { CompareVersions, versionBefore } from "./compare";
 import { EditCert } from "./editcert";
 import { challengeText } from "./policy";
@@ -354,7 +355,7 @@ function BindingRows({ b, issued, changed, start }: { b: Binding; issued: boolea
           </A>
         </th>
         <td>
-          <State of={b.state} />
+          <State of={placed(b.state)} />
         </td>
         <td>
           {b.version ? `#${b.version}` : "–"} <span class="muted small">{b.version ? relative(b.updated) : ""}</span>
