@@ -350,9 +350,7 @@ function BindingRows({ b, issued, changed, start }: { b: Binding; issued: boolea
     <>
       <tr>
         <th scope="row">
-          <A href={`/targets/${b.target_id}`} class="nowrap">
-            {b.target}
-          </A>
+          <A href={`/targets/${b.target_id}`}>{b.target}</A>
         </th>
         <td>
           <State of={placed(b.state)} />

@@ -46,7 +46,7 @@ export function TargetsScreen({ place }: { place: Place }): JSX.Element {
   };
   const filtered = !!(q || type || state);
   const columns: Column<Target>[] = [
-    { id: "state", label: t("state"), width: "9.5rem", show: (c) => <State of={placed(c.applied)} /> },
+    { id: "state", label: t("state"), width: "10rem", show: (c) => <State of={placed(c.applied)} /> },
     {
       id: "name",
       label: t("name"),
@@ -159,7 +159,11 @@ function Certificates({ c, bind }: { c: Connector; bind: () => void }): JSX.Elem
       show: (b) => (
         <>
           <A href={`/certs/${b.cert}`}>{b.cert_name ? display(b.cert_name) : `#${b.cert}`}</A>
-          {b.error && <p class="bad-text small plain">{faultText(b.error)}</p>}
+          {b.error && (
+            <p class="cell-fault bad-text small" title={faultText(b.error)}>
+              {faultText(b.error)}
+            </p>
+          )}
         </>
       ),
     },
@@ -169,7 +173,7 @@ function Certificates({ c, bind }: { c: Connector; bind: () => void }): JSX.Elem
       id: "place",
       label: t("place"),
       level: 2,
-      width: "16rem",
+      width: "18rem",
       show: (b) => (
         <div class="small mono">
           {placeText(b).map((x) => (

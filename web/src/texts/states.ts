@@ -16,7 +16,7 @@ export const states: Record<string, readonly [string, string, string]> = {
   done: ["✓", "done", "完了"],
   cancelled: ["⊘", "stopped", "中止"],
   deployed: ["✓", "deployed", "適用済み"],
-  unapplied: ["·", "not deployed yet", "未適用"],
+  unapplied: ["·", "pending", "未適用"],
   unused: ["·", "no certificate", "証明書なし"],
   applying: ["▶", "applying", "適用中"],
   applied: ["…", "applied, not proven", "適用済み（未確認）"],
