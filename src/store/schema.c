@@ -239,6 +239,10 @@ static const char v13[] =
     "CREATE INDEX deployment_rare ON deployment (id) WHERE state IN (0, 2, 3);"
     "CREATE INDEX order_rare ON cert_order (id) WHERE state IN (2, 3);";
 
+/* All that is not done: deployments can be stopped too. */
+static const char v14[] = "DROP INDEX deployment_rare;"
+                          "CREATE INDEX deployment_rare ON deployment (id) WHERE state <> 1;";
+
 const struct migration store_migrations[] = {
     {1, v1, NULL},
     {2, v2, NULL},
@@ -253,6 +257,7 @@ const struct migration store_migrations[] = {
     {11, v11, NULL},
     {12, v12, NULL},
     {13, v13, NULL},
+    {14, v14, NULL},
 #ifdef INRO_EXTRA_MIGRATION /* tests of upgrades build a program of the future */
     {
         1000,
