@@ -362,7 +362,7 @@ static const struct {
     {"warning", {"What will end soon", "まもなく終わるもの"}},
     {"was", {"What it was", "以前の状態"}},
     {"weak_container", {"The file is protected by a weak cipher", "ファイルの暗号が弱い"}},
-    {"week", {"Weeks from now", "今からの週数"}},
+    {"week", {"Weeks from the beginning of today in UTC", "UTC の今日の 0 時からの週数"}},
     {"weeks", {"Certificates by the week they end", "期限の週ごとの証明書の数"}},
     {"what", {"What would be done", "処理の内容"}},
     {"while", {"What was being done, innermost first", "処理の経緯（内側から順に）"}},

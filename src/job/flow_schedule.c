@@ -203,6 +203,7 @@ static enum rc save_tick(struct db *db, struct run *r, void *arg, struct err *er
     TRY(blocked_again(db, r, now, err));
     TRY(scan(db, r, &t, now, err));
     TRY(clean(db, &t, now, err));
+    TRY(db_cert_tally_fold(db, err));
     return put_tick(r, &t, err);
 }
 

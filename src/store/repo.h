@@ -104,9 +104,12 @@ struct tally { /* name or (a, b) -> n */
     int64_t a, b, n;
 };
 LIST_OF(tally);
-/* a = enum cert_health, b = week of the end from now (-1 = outside of the weeks), n certificates */
+/* a = enum cert_health, b = week of the end, from the beginning of this day in UTC (-1 = outside of
+ * the weeks, or ended), n certificates */
 MUST enum rc db_cert_tally(struct db *db, int64_t now, int weeks, struct arena *a,
                            struct tally_list *ret, struct err *err);
+/* Adds up what changed since: now and then, so that the counts stay few. They are right without. */
+MUST enum rc db_cert_tally_fold(struct db *db, struct err *err);
 /* b = day of the planned renewal from now (-1 = overdue) */
 MUST enum rc db_renewal_tally(struct db *db, int64_t now, int days, struct arena *a,
                               struct tally_list *ret, struct err *err);

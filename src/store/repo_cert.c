@@ -1,8 +1,9 @@
 /*
  * Certificates and their versions.
  * Invariants: cert_name holds the names of cert.names in lower case, cert_term (repo_term.c) what a
- * certificate is found by, both changed with it; at most one
- * version of a certificate is CURRENT, and it is cert.current_id (a unique index holds it so).
+ * certificate is found by, both changed with it; what
+ * changes its end or its group is counted (cert_count_news); at most one version of a certificate
+ * is CURRENT, and it is cert.current_id (a unique index holds it so).
  */
 #include "store/store_priv.h"
 
@@ -42,10 +43,17 @@ static enum rc names_add(struct db *db, int64_t cert_id, const struct names *nam
     return RC_OK;
 }
 
+/* Before a change to its end or its group: n = -1; after it: 1. */
+static enum rc count_note(struct db *db, int64_t cert_id, int n, struct err *err)
+{
+    return db_do(db, STMT_COUNT_NOTE, ARGS(I(cert_id), I(n)), NULL, err);
+}
+
 enum rc db_cert_add(struct db *db, struct cert *c, struct err *err)
 {
     TRY(may_put(db, c->group_id, err));
     TRY(db_insert(db, STMT_CERT_ADD, &cert_map, c, NULL, err));
+    TRY(count_note(db, c->id, 1, err));
     TRY(names_add(db, c->id, &c->names, err));
     return terms_renew(db, c, err);
 }
@@ -108,11 +116,13 @@ enum rc db_cert_update(struct db *db, const struct cert *c, struct err *err)
     TRY(may_put(db, c->group_id, err));
     TRY(map_names_text(&c->names, &names, err));
     TRY(map_names_text(&c->tags, &tags, err));
+    TRY(count_note(db, c->id, -1, err));
     TRY(db_change(db, STMT_CERT_UPDATE,
                   ARGS(I(c->id), I(c->revision), T(c->name), T(buf_cstr(&names)), REF(c->ca_id),
                        T(c->key_alg), T(c->challenge), T(c->policy), I(c->renew_at), I(c->group_id),
                        I(c->updated), REF(c->organisation_id), T(buf_cstr(&tags)), T(c->csr)),
                   STMT_CERT_GET, &cert_map, err));
+    TRY(count_note(db, c->id, 1, err));
     TRY(db_do(db, STMT_CERT_NAME_CLEAR, ARGS(I(c->id)), NULL, err));
     TRY(names_add(db, c->id, &c->names, err));
     return terms_renew(db, c, err);
@@ -120,6 +130,7 @@ enum rc db_cert_update(struct db *db, const struct cert *c, struct err *err)
 
 enum rc db_cert_remove(struct db *db, int64_t id, struct err *err)
 {
+    TRY(count_note(db, id, -1, err));
     return db_change(db, STMT_CERT_REMOVE, ARGS(I(id)), STMT_CERT_GET, &cert_map, err);
 }
 
@@ -211,8 +222,10 @@ enum rc db_version_activate(struct db *db, int64_t version_id, int64_t renew_at,
     if (rc != RC_OK)
         db->failed = true;
     TRY(rc);
-    return db_do(db, STMT_CERT_SET_CURRENT, ARGS(I(v.cert_id), I(version_id), I(renew_at), I(now)),
-                 NULL, err);
+    TRY(count_note(db, v.cert_id, -1, err));
+    TRY(db_do(db, STMT_CERT_SET_CURRENT, ARGS(I(v.cert_id), I(version_id), I(renew_at), I(now)),
+              NULL, err));
+    return count_note(db, v.cert_id, 1, err);
 }
 
 enum rc db_version_forgive(struct db *db, int64_t cert_id, const char *sha256, struct err *err)

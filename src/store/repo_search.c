@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "model/policy.h"
 #include "store/repo.h"
 #include "store/store_priv.h"
@@ -36,11 +37,10 @@ struct search {
     size_t n;
     const char *inside; /* LIKE pattern; NULL = none */
     enum narrow by;
-    int64_t few; /* rows the best way in has so far */
+    enum narrow large;           /* a way in that has more rows than it is worth to sort at once */
+    int64_t few;                 /* rows the best way in has so far */
+    int64_t end_from, end_until; /* a walk of the ends need not look outside */
 };
-
-/* States that most certificates are in. */
-enum { COMMON_STATES = 1 << HEALTH_VALID | 1 << HEALTH_EXPIRING };
 
 static const char after_all[] = "\xf4\x8f\xbf\xbf"; /* U+10FFFF: after every character */
 
@@ -177,7 +177,8 @@ static enum rc consider(struct db *db, struct search *s, enum narrow by, enum st
     if (rows < s->few) {
         s->few = rows;
         s->by = by;
-    }
+    } else if (s->large == ALL_ROWS)
+        s->large = by;
     return RC_OK;
 }
 
@@ -198,6 +199,8 @@ static enum rc consider_words(struct db *db, struct search *s, struct err *err)
             rarest = i;
         }
     }
+    if (s->n > 0)
+        s->large = BY_TERM;
     struct word first = s->words[0];
     s->words[0] = s->words[rarest];
     s->words[rarest] = first;
@@ -224,19 +227,37 @@ static enum rc choose(struct db *db, const struct cert_query *q, struct search *
     if (q->end_from > 0 || q->end_before > 0)
         TRY(consider(db, s, BY_END, STMT_END_CERT_COUNT, ARGS(I(q->end_from), I(until), I(s->few)),
                      err));
-    if (q->healths && !(q->healths & COMMON_STATES))
+    if (q->healths && !(q->healths & 1 << HEALTH_VALID))
         TRY(consider(db, s, BY_STATE, STMT_STATE_CERT_COUNT,
                      ARGS(I(q->healths), I(q->now), I(s->few)), err));
     return RC_OK;
 }
 
-static struct val page_key(const struct cert_query *q)
+/* All that is asked for ends within a range: the walk of the ends begins there. */
+static enum rc bound(struct db *db, const struct cert_query *q, struct search *s, struct err *err)
 {
-    /* In the order of the ends, the first page begins where the range does. */
-    int64_t from = q->sort == CERT_BY_EXPIRY && q->end_from > 0 ? q->end_from : INT64_MIN;
+    int64_t day = 0;
+    s->end_from = q->end_from > 0 ? q->end_from : INT64_MIN;
+    s->end_until = q->end_before > 0 ? q->end_before : INT64_MAX;
+    if (q->healths != 1 << HEALTH_EXPIRING || q->sort != CERT_BY_EXPIRY)
+        return RC_OK;
+    if (s->end_from < q->now)
+        s->end_from = q->now;
+    TRY(db_number(db, STMT_EXPIRING_UNTIL, ARGS(I(q->now / USEC_PER_DAY)), &day, err));
+    int64_t until = (day + 1) * USEC_PER_DAY;
+    if (s->end_until > until)
+        s->end_until = until;
+    return RC_OK;
+}
+
+static struct val page_key(const struct cert_query *q, const struct search *s)
+{
+    bool ends = q->sort == CERT_BY_EXPIRY;
     if (q->sort == CERT_BY_NAME)
         return T(q->more ? q->after_name : q->down ? after_all : "");
-    return I(q->more ? q->after_value : q->down ? INT64_MAX : from);
+    if (q->more)
+        return I(q->after_value);
+    return I(q->down ? (ends ? s->end_until : INT64_MAX) : (ends ? s->end_from : INT64_MIN));
 }
 
 static struct val page_id(const struct cert_query *q)
@@ -244,10 +265,51 @@ static struct val page_id(const struct cert_query *q)
     return I(q->more ? q->after_id : q->down ? INT64_MAX : 0);
 }
 
+/* Where a walk turns back. */
+struct edge {
+    struct val value;
+    int64_t id;
+    bool inside; /* there is more behind it */
+    struct arena *a;
+};
+
+static enum rc take_edge(void *ctx, const struct val *cols, size_t n, struct err *err)
+{
+    struct edge *e = ctx;
+    e->value = cols[0];
+    e->inside = true;
+    if (n > 1) /* a name needs no id beside it */
+        e->id = cols[1].i;
+    else
+        e->value.s = arena_strdup(e->a, cols[0].s);
+    return n == 1 && !e->value.s ? NOMEM(err) : RC_OK;
+}
+
+static enum rc find_edge(struct db *db, const struct cert_query *q, const struct search *s,
+                         int64_t rows, struct edge *ret, struct err *err)
+{
+    static const enum stmt_id edges[CERT_SORTS][2] = {
+        {STMT_CERT_EDGE_NAME, STMT_CERT_EDGE_NAME_DOWN},
+        {STMT_CERT_EDGE_EXPIRY, STMT_CERT_EDGE_EXPIRY_DOWN},
+        {STMT_CERT_EDGE_RENEWAL, STMT_CERT_EDGE_RENEWAL_DOWN},
+        {STMT_CERT_EDGE_AGE, STMT_CERT_EDGE_AGE_DOWN}};
+    ret->inside = false;
+    ret->value =
+        q->sort == CERT_BY_NAME ? T(q->down ? "" : after_all) : I(q->down ? INT64_MIN : INT64_MAX);
+    ret->id = q->down ? INT64_MIN : INT64_MAX;
+    int64_t n = 0;
+    if (rows == 0)
+        return RC_OK;
+    return db_run(db, edges[q->sort][q->down], ARGS(page_key(q, s), page_id(q), I(rows)), take_edge,
+                  ret, &n, err);
+}
+
 #define WORD(w) T((w).from), T((w).to), T((w).hex_from), T((w).hex_to)
 
-enum rc db_cert_query(struct db *db, const struct cert_query *q, struct arena *a,
-                      struct cert_page *ret, struct err *err)
+/* A page by one way in, or by a walk of the order up to an edge. */
+static enum rc page_by(struct db *db, const struct cert_query *q, const struct search *s,
+                       enum narrow by, const struct edge *e, struct arena *a, struct rows *ret,
+                       struct err *err)
 {
     static const enum stmt_id ways[2][CERT_SORTS][2] = {
         {{STMT_CERT_PAGE_NAME, STMT_CERT_PAGE_NAME_DOWN},
@@ -258,27 +320,66 @@ enum rc db_cert_query(struct db *db, const struct cert_query *q, struct arena *a
          {STMT_CERT_FIND_EXPIRY, STMT_CERT_FIND_EXPIRY_DOWN},
          {STMT_CERT_FIND_RENEWAL, STMT_CERT_FIND_RENEWAL_DOWN},
          {STMT_CERT_FIND_AGE, STMT_CERT_FIND_AGE_DOWN}}};
+    const struct word *w = s->words;
+    bool find = by != ALL_ROWS;
+    TRY(db_do(db, find ? STMT_BY_FINDS : STMT_BY_WALKS, NULL, 0, NULL, err));
+    const struct val args[] = {I(q->limit),
+                               I(q->healths),
+                               I(q->ca_id),
+                               I(q->target_id),
+                               I(q->end_from),
+                               I(q->end_before ? q->end_before : INT64_MAX),
+                               I(q->now),
+                               page_key(q, s),
+                               page_id(q),
+                               T(db->scope),
+                               WORD(w[0]),
+                               WORD(w[1]),
+                               WORD(w[2]),
+                               WORD(w[3]),
+                               T(s->inside),
+                               I(q->organisation_id),
+                               find ? I(by) : e->value,
+                               I(find ? 0 : e->id)};
+    return db_many(db, ways[find][q->sort][q->down], args, COUNT_OF(args) - find, &cert_map, a, ret,
+                   err);
+}
+
+/*
+ * Everything asked for is common. A walk is full soon, but where all that is asked for lies far
+ * behind in the order: then so many rows are left alone, and the way in is taken that names the
+ * fewest; with none of them, longer walks.
+ */
+static enum rc walk(struct db *db, const struct cert_query *q, const struct search *s,
+                    struct arena *a, struct rows *ret, struct err *err)
+{
+    bool any = s->large == ALL_ROWS && !q->healths; /* every row will do */
+    for (int64_t rows = any ? 0 : q->few ? q->few : FEW;; rows *= 8) {
+        struct edge e = {.a = a};
+        TRY(find_edge(db, q, s, rows, &e, err));
+        TRY(page_by(db, q, s, ALL_ROWS, &e, a, ret, err));
+        if (ret->n == (size_t)q->limit || !e.inside)
+            return RC_OK;
+        if (s->large != ALL_ROWS)
+            return page_by(db, q, s, s->large, NULL, a, ret, err);
+    }
+}
+
+enum rc db_cert_query(struct db *db, const struct cert_query *q, struct arena *a,
+                      struct cert_page *ret, struct err *err)
+{
     struct search s = {.n = 0};
-    const struct word *w = s.words;
+    struct rows rows = {NULL, 0};
     TRY(limit_ok(q->limit, err));
     if (q->text && *q->text)
         TRY(read_text(&s, q->text, a, err));
     TRY(read_tags(&s, &q->tags, a, err));
     TRY(choose(db, q, &s, err));
-    struct rows rows = {NULL, 0};
-    bool find = s.by != ALL_ROWS;
-    const struct val args[] = {I(q->limit),    I(q->healths),
-                               I(q->ca_id),    I(q->target_id),
-                               I(q->end_from), I(q->end_before ? q->end_before : INT64_MAX),
-                               I(q->now),      page_key(q),
-                               page_id(q),     T(db->scope),
-                               WORD(w[0]),     WORD(w[1]),
-                               WORD(w[2]),     WORD(w[3]),
-                               T(s.inside),    I(q->organisation_id),
-                               I(s.by)};
-    /* A walk has no use for the last one. */
-    TRY(db_many(db, ways[find][q->sort][q->down], args, COUNT_OF(args) - !find, &cert_map, a, &rows,
-                err));
+    TRY(bound(db, q, &s, err));
+    if (s.by != ALL_ROWS)
+        TRY(page_by(db, q, &s, s.by, NULL, a, &rows, err));
+    else
+        TRY(walk(db, q, &s, a, &rows, err));
     *ret = (struct cert_page){rows.v, rows.n};
     return RC_OK;
 }

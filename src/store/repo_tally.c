@@ -13,9 +13,20 @@ MAP(tally, "count", "件数", CI(tally, a), CI(tally, b), CI(tally, n));
 enum rc db_cert_tally(struct db *db, int64_t now, int weeks, struct arena *a,
                       struct tally_list *ret, struct err *err)
 {
-    const int64_t week = 7 * USEC_PER_DAY;
-    MANY(db, STMT_CERT_TALLY, &tally_map, a, ret, err, I(now), I(now + weeks * week), I(week),
-         T(db->scope));
+    const int64_t day = now / USEC_PER_DAY;
+    MANY(db, STMT_CERT_TALLY, &tally_map, a, ret, err, I(now), I(day), I(day * USEC_PER_DAY),
+         I(weeks), T(db->scope));
+    return RC_OK;
+}
+
+enum rc db_cert_tally_fold(struct db *db, struct err *err)
+{
+    static const enum stmt_id steps[] = {STMT_COUNT_TAKE, STMT_COUNT_ADD, STMT_COUNT_FORGET,
+                                         STMT_COUNT_SWEEP};
+    int64_t news = 0;
+    TRY(db_number(db, STMT_COUNT_NEWS, NULL, 0, &news, err));
+    for (size_t i = 0; news > 0 && i < COUNT_OF(steps); i++)
+        TRY(db_do(db, steps[i], NULL, 0, NULL, err));
     return RC_OK;
 }
 

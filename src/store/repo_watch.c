@@ -1,4 +1,6 @@
 /* Endpoints, what they served, notices and their deliveries, and HTTP-01 answers. */
+#include <string.h>
+
 #include "store/store_priv.h"
 
 #include "store/repo_list.h"
@@ -57,7 +59,10 @@ enum rc db_endpoint_search(struct db *db, const char *state, const char *text, i
     TRY(limit_ok(limit, err));
     if (text)
         TRY(like_text(text, &like, err));
-    MANY(db, STMT_ENDPOINT_LIST_STATE, &endpoint_map, a, ret, err, I(after), I(limit), T(state),
+    enum stmt_id by = !state                      ? STMT_ENDPOINT_LIST_TEXT
+                      : strcmp(state, "bad") == 0 ? STMT_ENDPOINT_LIST_BAD
+                                                  : STMT_ENDPOINT_LIST_STATE;
+    MANY(db, by, &endpoint_map, a, ret, err, I(after), I(limit), T(state),
          T(text ? buf_cstr(&like) : NULL), T(db->scope));
     return RC_OK;
 }

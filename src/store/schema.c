@@ -243,6 +243,21 @@ static const char v13[] =
 static const char v14[] = "DROP INDEX deployment_rare;"
                           "CREATE INDEX deployment_rare ON deployment (id) WHERE state <> 1;";
 
+/* When a certificate begins to be "expiring", and how many end and begin so on which day. */
+static const char v15[] =
+    "ALTER TABLE cert ADD COLUMN warn_at BIGINT NOT NULL DEFAULT 0;"
+    "UPDATE cert SET warn_at = coalesce((SELECT v.not_after - (v.not_after - v.not_before) / 6"
+    " FROM cert_version v WHERE v.id = cert.current_id), 0);"
+    "CREATE INDEX cert_warn ON cert (warn_at, not_after);"
+    "CREATE TABLE cert_count (end_day BIGINT NOT NULL, warn_day BIGINT NOT NULL,"
+    " group_id BIGINT NOT NULL, n BIGINT NOT NULL, PRIMARY KEY (end_day, warn_day, group_id));"
+    "CREATE TABLE cert_count_news (end_day BIGINT NOT NULL, warn_day BIGINT NOT NULL,"
+    " group_id BIGINT NOT NULL, n BIGINT NOT NULL, taken BIGINT NOT NULL);"
+    "INSERT INTO cert_count (end_day, warn_day, group_id, n) SELECT not_after / 86400000000,"
+    " warn_at / 86400000000, group_id, count(*) FROM cert GROUP BY 1, 2, 3;"
+    "CREATE INDEX endpoint_state ON endpoint (state, id, group_id);"
+    "CREATE INDEX endpoint_bad ON endpoint (id) WHERE state NOT IN ('ok', 'new');";
+
 const struct migration store_migrations[] = {
     {1, v1, NULL},
     {2, v2, NULL},
@@ -258,6 +273,7 @@ const struct migration store_migrations[] = {
     {12, v12, NULL},
     {13, v13, NULL},
     {14, v14, NULL},
+    {15, v15, NULL},
 #ifdef INRO_EXTRA_MIGRATION /* tests of upgrades build a program of the future */
     {
         1000,

@@ -61,6 +61,8 @@ static const struct dialect dialect[] = {
     {"bytes", ""}, /* texts compare so already */
     {"clustered", " WITHOUT ROWID"},
     {"walk", ""},
+    {"walks", "1"},
+    {"finds", "1"},
     {"has_meta", "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'meta'"},
     {"text_columns",
      "SELECT m.name, p.name, (SELECT k.name FROM pragma_table_info(m.name) k WHERE k.pk = 1)"

@@ -214,6 +214,102 @@ static void pages_are_whole_and_sorted(void **state)
     }
 }
 
+/* However few rows are sorted at once, however soon a walk turns back: the same rows. */
+static void both_ways_agree(void **state)
+{
+    struct rig *r = *state;
+    AUTO(db) struct db *db = NULL;
+    OK(store_read(r->s, &db, err));
+    for (int i = 0; i < CERT_SORTS * 2 * HEALTH_CLOCK_WRONG; i++) {
+        struct cert_query q = {.healths = (int64_t)1 << i % HEALTH_CLOCK_WRONG,
+                               .sort = (enum cert_sort)(i / HEALTH_CLOCK_WRONG / 2),
+                               .down = i / HEALTH_CLOCK_WRONG % 2,
+                               .text = i % 2 ? "host" : NULL,
+                               .now = now,
+                               .limit = 3};
+        struct cert_page sorted, walked;
+        OK(db_cert_query(db, &q, r->a, &sorted, err));
+        for (q.few = 1; q.few < 12; q.few += 5) {
+            OK(db_cert_query(db, &q, r->a, &walked, err));
+            assert_int_equal(walked.n, sorted.n);
+            for (size_t k = 0; k < sorted.n; k++)
+                assert_int_equal(walked.v[k].id, sorted.v[k].id);
+        }
+    }
+}
+
+/* What the counts should be, by looking at every certificate. */
+static void count_all(struct rig *r, struct db *db, int64_t at,
+                      int64_t want[HEALTH_CLOCK_WRONG][60])
+{
+    memset(want, 0, sizeof(int64_t) * HEALTH_CLOCK_WRONG * 60);
+    for (int h = 0; h < HEALTH_CLOCK_WRONG; h++) {
+        struct cert_query q = {.healths = (int64_t)1 << h, .now = at, .limit = 1000};
+        struct cert_page page;
+        OK(db_cert_query(db, &q, r->a, &page, err));
+        for (size_t i = 0; i < page.n; i++) {
+            int64_t end = value_of(r, db, CERT_BY_EXPIRY, &page.v[i]);
+            int64_t week = end > at ? (end / day - at / day) / 7 : -1;
+            want[h][week >= 57 ? 0 : week + 1]++;
+        }
+    }
+}
+
+static void counts_are_right(struct rig *r, struct db *db, int64_t at)
+{
+    static int64_t want[HEALTH_CLOCK_WRONG][60];
+    struct tally_list t;
+    count_all(r, db, at, want);
+    OK(db_cert_tally(db, at, 57, r->a, &t, err));
+    for (size_t i = 0; i < t.n; i++)
+        want[t.v[i].a][t.v[i].b + 1] -= t.v[i].n;
+    for (int h = 0; h < HEALTH_CLOCK_WRONG; h++)
+        for (int w = 0; w < 60; w++)
+            if (want[h][w] != 0)
+                fail_msg("%s in week %d: %lld too few", cert_health_name((enum cert_health)h),
+                         w - 1, (long long)want[h][w]);
+}
+
+static void renew(struct rig *r, struct db *db, const struct cert *c, int64_t until)
+{
+    struct cert_version v = {.cert_id = c->id,
+                             .state = VERSION_STAGING,
+                             .chain = "PEM",
+                             .not_before = until - 90 * day,
+                             .not_after = until};
+    (void)r;
+    OK(db_version_add(db, &v, err));
+    OK(db_version_activate(db, v.id, until - 30 * day, now, err));
+}
+
+/* After each kind of change, at any time of a day, added up or not, of all groups and of some. */
+static void counts_follow_what_changes(void **state)
+{
+    static const char *const added[] = {"new.example.jp", "newer.example.jp"};
+    struct rig *r = *state;
+    AUTO(db) struct db *db = NULL;
+    struct cert_page page;
+    OK(store_begin(r->s, &db, err)); /* is never committed */
+    for (size_t round = 0; round < COUNT_OF(added); round++) {
+        struct cert extra = {.name = added[round]};
+        OK(db_cert_list(db, 0, 1000, r->a, &page, err));
+        for (size_t i = 1; i < page.n; i += 4) {
+            page.v[i].group_id = (int64_t)(i % 3);
+            OK(db_cert_update(db, &page.v[i], err));
+            renew(r, db, &page.v[i], now + ((int64_t)i * 3 - 20) * day + (int64_t)round * day / 3);
+        }
+        OK(db_cert_add(db, &extra, err));
+        counts_are_right(r, db, now);
+        OK(db_cert_remove(db, page.v[0].id, err)); /* the first ones have no binding */
+        for (int hour = 0; hour < 72; hour += 5)
+            counts_are_right(r, db, now + hour * day / 24);
+        OK(db_cert_tally_fold(db, err));
+        counts_are_right(r, db, now);
+    }
+    db_scope(db, "[1,2]");
+    counts_are_right(r, db, now);
+}
+
 static size_t found(struct rig *r, struct db *db, struct cert_query q)
 {
     struct cert_page page;
@@ -329,8 +425,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_are_what_the_rule_says),
         cmocka_unit_test(pages_are_whole_and_sorted),
+        cmocka_unit_test(both_ways_agree),
         cmocka_unit_test(filters_narrow),
         cmocka_unit_test(lists_newest_first),
+        cmocka_unit_test(counts_follow_what_changes),
     };
     int bad = cmocka_run_group_tests_name("sqlite", tests, on_sqlite, end);
     return bad + cmocka_run_group_tests_name("pgsql", tests, on_pgsql, end);

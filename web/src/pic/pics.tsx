@@ -18,7 +18,8 @@ function useMeasure(first: number): [{ current: HTMLDivElement | null }, number]
   return [el, w];
 }
 
-const WEEK = 7 * 86400000;
+const DAY = 86400000;
+const WEEK = 7 * DAY;
 /** What the summary counts: thirteen months. */
 const WEEKS = 57;
 /** From what is worst to what is fine: also the order of the stack. */
@@ -46,7 +47,8 @@ function barsOf(s: Summary, each: number): Bar[] {
 export function ExpiryTimeline({ s }: { s: Summary }): JSX.Element {
   const [el, W] = useMeasure(1140);
   const [at, setAt] = useState<number | null>(null);
-  const from = new Date(s.now).getTime();
+  const now = new Date(s.now).getTime();
+  const from = Math.floor(now / DAY) * DAY; // weeks are counted from the beginning of the day in UTC
   const each = W < 640 ? 4 : 1;
   const bars = barsOf(s, each);
   const top = Math.max(1, ...bars.map((b) => b.total));
@@ -56,7 +58,7 @@ export function ExpiryTimeline({ s }: { s: Summary }): JSX.Element {
     week = W / WEEKS,
     gap = each > 1 ? 6 : 4;
   const day = (w: number): number => from + w * WEEK;
-  const link = (b: Bar): string => `/certs?from=${Math.floor(day(b.first) / 1000)}&before=${Math.floor(day(b.first + b.weeks) / 1000)}&sort=expires`;
+  const link = (b: Bar): string => `/certs?from=${Math.floor(Math.max(now, day(b.first)) / 1000)}&before=${Math.floor(day(b.first + b.weeks) / 1000)}&sort=expires`;
   const name = (b: Bar): string => t("timeline_weeks", date(day(b.first)), date(day(b.first + b.weeks) - 1), number(b.total));
   const shown = at !== null ? bars[at] : undefined;
   return (
