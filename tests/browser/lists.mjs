@@ -70,6 +70,9 @@ test("a target's page: what is there, until when, and what was deployed; on a ph
   check(said.includes("/web1/"), "the place is not told");
   check((await page.textContent("section:has(#history)")).includes("www.example.jp"), "no history");
   check((await page.textContent("section:has(#watched)")).includes("127.0.0.1"), "what watches it is not told");
+  await page.click("section:has(#history) >> text=一覧で見る");
+  await page.waitForFunction(() => location.pathname === "/deployments" && location.search === "?target=web1");
+  await page.waitForSelector(".chip[aria-pressed=true] >> text=web1");
   const small = await open({ lang: "en", size: phone });
   const made = await api(page, "POST", "/targets", { name: "空の適用先", type: "files", settings: { via: "local" } });
   check(made.status === 201, JSON.stringify(made.body));

@@ -267,7 +267,7 @@ function Watched({ c }: { c: Connector }): JSX.Element {
 function History({ c }: { c: Connector }): JSX.Element {
   const list = usePages<Deployment>("/deployments", { target: c.id }, ["deployment", "job"], "after", 20);
   return (
-    <Panel title={t("target_history")} id="history">
+    <Panel title={t("target_history")} id="history" side={!!list.rows?.length && <A href={`/deployments?target=${encodeURIComponent(c.name)}`}>{t("as_list")}</A>}>
       <Table
         label={t("target_history")}
         {...list}

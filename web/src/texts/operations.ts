@@ -76,6 +76,7 @@ export const operations = {
   target_watch_text: ["Endpoints on this machine, and those of the certificates above.", "この機器の監視対象と、上の証明書を確認している監視対象です。"],
   target_watch_none: ["Nothing that this target serves is watched.", "この適用先に関連する監視対象はありません。"],
   target_history: ["Deployments here", "この適用先への適用の履歴"],
+  as_list: ["See them in the list", "一覧で見る"],
   target_history_none: ["Nothing has been deployed here yet.", "まだ適用されていません。"],
   targets_search: ["Name, address or type", "名前・アドレス・種類で検索"],
   last_applied: ["Last applied", "最終適用"],
