@@ -354,6 +354,7 @@ static enum rc measure_all(struct store *s, int64_t n, struct err *err)
         {"expiring, by end", {.healths = 1 << HEALTH_EXPIRING, .sort = CERT_BY_EXPIRY}},
         {"expiring, by end downwards",
          {.healths = 1 << HEALTH_EXPIRING, .sort = CERT_BY_EXPIRY, .down = true}},
+        {"valid, by end", {.healths = 1 << HEALTH_VALID, .sort = CERT_BY_EXPIRY}},
         {"valid, by name", {.healths = 1 << HEALTH_VALID, .sort = CERT_BY_NAME}},
         {"deploy failed: none", {.healths = 1 << HEALTH_DEPLOY_FAILED, .sort = CERT_BY_EXPIRY}},
     };

@@ -233,20 +233,24 @@ static enum rc choose(struct db *db, const struct cert_query *q, struct search *
     return RC_OK;
 }
 
-/* All that is asked for ends within a range: the walk of the ends begins there. */
+/* All that is valid or expiring ends within a range of days: the walk of the ends begins there. */
 static enum rc bound(struct db *db, const struct cert_query *q, struct search *s, struct err *err)
 {
-    int64_t day = 0;
+    int64_t today = q->now / USEC_PER_DAY, first = 0, last = 0;
+    bool valid = q->healths & 1 << HEALTH_VALID;
+    bool expiring = q->healths & 1 << HEALTH_EXPIRING;
     s->end_from = q->end_from > 0 ? q->end_from : INT64_MIN;
     s->end_until = q->end_before > 0 ? q->end_before : INT64_MAX;
-    if (q->healths != 1 << HEALTH_EXPIRING || q->sort != CERT_BY_EXPIRY)
+    if (q->sort != CERT_BY_EXPIRY || q->healths == 0 ||
+        q->healths & ~(1 << HEALTH_VALID | 1 << HEALTH_EXPIRING))
         return RC_OK;
-    if (s->end_from < q->now)
-        s->end_from = q->now;
-    TRY(db_number(db, STMT_EXPIRING_UNTIL, ARGS(I(q->now / USEC_PER_DAY)), &day, err));
-    int64_t until = (day + 1) * USEC_PER_DAY;
-    if (s->end_until > until)
-        s->end_until = until;
+    const struct val args[] = {I(today), I(expiring ? 0 : today), I(valid ? INT64_MAX : today)};
+    TRY(db_number(db, STMT_COUNT_FIRST_END, args, COUNT_OF(args), &first, err));
+    TRY(db_number(db, STMT_COUNT_LAST_END, args, COUNT_OF(args), &last, err));
+    if (s->end_from < first * USEC_PER_DAY)
+        s->end_from = first * USEC_PER_DAY;
+    if (s->end_until > (last + 1) * USEC_PER_DAY)
+        s->end_until = (last + 1) * USEC_PER_DAY;
     return RC_OK;
 }
 

@@ -255,11 +255,31 @@ static void count_all(struct rig *r, struct db *db, int64_t at,
     }
 }
 
+/* A walk of the ends begins where the first can be: none is left out. */
+static void ends_are_whole(struct rig *r, struct db *db, int64_t at)
+{
+    static const int64_t masks[] = {1 << HEALTH_VALID, 1 << HEALTH_EXPIRING,
+                                    1 << HEALTH_VALID | 1 << HEALTH_EXPIRING};
+    for (size_t i = 0; i < COUNT_OF(masks); i++) {
+        struct cert_query q = {.healths = masks[i], .now = at, .limit = 1000};
+        struct cert_page by_name, by_end;
+        OK(db_cert_query(db, &q, r->a, &by_name, err));
+        q.sort = CERT_BY_EXPIRY;
+        for (int way = 0; way < 4; way++) {
+            q.down = way % 2;
+            q.few = way / 2;
+            OK(db_cert_query(db, &q, r->a, &by_end, err));
+            assert_int_equal(by_end.n, by_name.n);
+        }
+    }
+}
+
 static void counts_are_right(struct rig *r, struct db *db, int64_t at)
 {
     static int64_t want[HEALTH_CLOCK_WRONG][60];
     struct tally_list t;
     count_all(r, db, at, want);
+    ends_are_whole(r, db, at);
     OK(db_cert_tally(db, at, 57, r->a, &t, err));
     for (size_t i = 0; i < t.n; i++)
         want[t.v[i].a][t.v[i].b + 1] -= t.v[i].n;

@@ -84,6 +84,16 @@ static void compare(const char *before, const char *after)
     }
     sqlite3_finalize(st);
     assert_true(tables > 15);
+    /* every certificate is counted on the days of the version in service */
+    assert_true(number(db, "SELECT count(*) FROM cert WHERE not_after > 0") > 0);
+    assert_int_equal(number(db, "SELECT count(*) FROM cert c LEFT JOIN cert_version v ON v.id = "
+                                "c.current_id WHERE c.warn_at IS NOT coalesce(v.not_after - "
+                                "(v.not_after - v.not_before) / 6, 0)"),
+                     0);
+    assert_int_equal(number(db, "SELECT count(*) FROM (SELECT not_after / 86400000000, warn_at / "
+                                "86400000000, group_id, count(*) FROM cert GROUP BY 1, 2, 3 EXCEPT "
+                                "SELECT end_day, warn_day, group_id, n FROM cert_count)"),
+                     0);
     /* serial number and fingerprint of every version are terms */
     assert_int_equal(number(db, "SELECT count(*) FROM cert_term WHERE term LIKE '=%'"),
                      2 * number(db, "SELECT count(*) FROM cert_version"));
