@@ -53,6 +53,13 @@ test("targets: found by the server, by state, kept as a view, exported", async (
   check(!(await text(other)).includes("失敗した適用先"), "the view of one list is shown at another");
   const lines = await csvOf(page);
   check(lines.length === failed + 1 && lines[1].startsWith("web3,"), `CSV: ${lines.join(" / ")}`);
+  const trap = await api(page, "POST", "/targets", { name: "=1+1|x", type: "files", settings: { via: "local" } });
+  check(trap.status === 201, JSON.stringify(trap.body));
+  await visit(page, "/targets?q=%3D1%2B1");
+  await rows(page, 1);
+  check((await csvOf(page))[1].startsWith("'=1+1"), "a spreadsheet would run the name of a target");
+  await api(page, "DELETE", `/targets/${trap.body.id}`);
+  await visit(page, "/targets?state=failed");
   await page.click("button[aria-label='表示「失敗した適用先」を削除']");
   await page.waitForFunction(() => !document.querySelector(".viewbar").textContent.includes("失敗した適用先"));
   await visit(page, "/targets");

@@ -87,6 +87,24 @@ static void nonsense_is_named(void **state)
     api_rig_end(&d.r);
 }
 
+/* As long as it may be, in characters that stand for themselves only with an escape. */
+static void texts_have_an_end(void **state)
+{
+    static const char *const lists[] = {"/targets", "/deployments", "/orders", "/jobs"};
+    char text[258];
+    struct desk d;
+    (void)state;
+    desk_open(&d);
+    memset(text, '!', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        struct answer x = ask(&d, 400, "GET", arena_printf(d.r.a, "%s?q=%s", lists[i], text), NULL);
+        assert_string_equal(json_str_or(x.json, "error.id", ""), "api.q_long");
+        assert_int_equal(count(&d, arena_printf(d.r.a, "%s?q=%s", lists[i], text + 1)), 0);
+    }
+    api_rig_end(&d.r);
+}
+
 static void work_is_found(void **state)
 {
     struct desk d;
@@ -176,6 +194,7 @@ int main(void)
         cmocka_unit_test(targets),
         cmocka_unit_test(nonsense_is_named),
         cmocka_unit_test(work_is_found),
+        cmocka_unit_test(texts_have_an_end),
         cmocka_unit_test(endpoints_of_a_target),
         cmocka_unit_test(views_of_every_list),
     };
