@@ -59,7 +59,7 @@ static const struct component components[] = {
      "cert:Cert format:str weak_container:bool unusual:[str] key:bool",
      {"What was imported", "取り込みの結果"}},
     {"CertChecked",
-     "name:str names:[str] existing:[CertTwin]",
+     "fault:Fault? name:str name_taken:bool names:[str] existing:[CertTwin]",
      {"What the application would be", "申請内容の確認結果"}},
     {"CertTwin",
      "name:str cert:int cert_name:str",

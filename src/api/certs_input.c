@@ -233,15 +233,18 @@ static enum rc read_identity(struct request *r, const struct cert_in *in, struct
     return c->csr ? fit_csr(&csr, &c->names, err) : RC_OK;
 }
 
-/* What no CA is asked for: owner, tags and the name in Inro. */
+static enum rc read_name(const struct cert_in *in, struct cert *c, struct err *err)
+{
+    c->name = in->name ? in->name : c->name ? c->name : c->names.v[0];
+    return name_check(c->name, err);
+}
+
+/* What no CA is asked for: owner and tags. */
 static enum rc read_keeping(struct request *r, const struct cert_in *in, struct cert *c,
                             struct err *err)
 {
     TRY(group_from_input(r, in->group, c->group_id, &c->group_id, err));
-    if (json_get(r->body, "tags"))
-        TRY(tags_from_input(r, &in->tags, &c->tags, err));
-    c->name = in->name ? in->name : c->name ? c->name : c->names.v[0];
-    return name_check(c->name, err);
+    return json_get(r->body, "tags") ? tags_from_input(r, &in->tags, &c->tags, err) : RC_OK;
 }
 
 enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert *c,
@@ -250,6 +253,7 @@ enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert
     struct connector ca;
     struct needs needs = {false, false};
     TRY(read_identity(r, in, c, &needs, err));
+    TRY(read_name(in, c, err));
     enum rc rc = find_connector(r, "ca", in->ca, &ca, err);
     if (rc == RC_NOT_FOUND) {
         err->rc = RC_INPUT;

@@ -210,6 +210,7 @@ static const struct {
      {"Whether the password must be changed first", "次のサインイン時にパスワード変更が必要か"}},
     {"name", {"Name", "名前"}},
     {"name_ja", {"Name in Japanese", "名前（日本語）"}},
+    {"name_taken", {"Whether another certificate is called so", "同じ管理名の証明書があるか"}},
     {"names", {"Domain names", "ドメイン名"}},
     {"next_at", {"When it is next", "次回の日時"}},
     {"not_after", {"End of validity", "有効期限"}},

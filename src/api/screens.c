@@ -144,39 +144,79 @@ static enum rc run_chain(struct request *r, struct err *err)
     return RC_OK;
 }
 
-/* Which certificates hold one of the names already? */
-static enum rc view_twins(struct request *r, const struct names *names, struct err *err)
+/* Certificates that hold `held`, which is the name or the wildcard that covers it. */
+static enum rc view_twin(struct request *r, const char *name, const char *held, struct err *err)
 {
     enum { AT_MOST = 5 };
+    struct cert_page page;
+    TRY(db_cert_named(r->db, held, AT_MOST, r->a, &page, err));
+    for (size_t k = 0; k < page.n; k++) {
+        bool same = false;
+        for (size_t n = 0; n < page.v[k].names.n; n++)
+            same = same || strcmp(page.v[k].names.v[n], held) == 0;
+        if (!same)
+            continue;
+        jw_object(&r->w);
+        jw_kstr(&r->w, "name", name);
+        jw_ki64(&r->w, "cert", page.v[k].id);
+        jw_kstr(&r->w, "cert_name", page.v[k].name);
+        jw_end_object(&r->w);
+    }
+    return RC_OK;
+}
+
+/* Which certificates cover one of the names already? */
+static enum rc view_twins(struct request *r, const struct names *names, struct err *err)
+{
     jw_key(&r->w, "existing");
     jw_array(&r->w);
     for (size_t i = 0; i < names->n; i++) {
-        struct cert_page page;
-        TRY(db_cert_named(r->db, names->v[i], AT_MOST, r->a, &page, err));
-        for (size_t k = 0; k < page.n; k++) {
-            bool same = false;
-            for (size_t n = 0; n < page.v[k].names.n; n++)
-                same = same || strcmp(page.v[k].names.v[n], names->v[i]) == 0;
-            if (!same)
-                continue;
-            jw_object(&r->w);
-            jw_kstr(&r->w, "name", names->v[i]);
-            jw_ki64(&r->w, "cert", page.v[k].id);
-            jw_kstr(&r->w, "cert_name", page.v[k].name);
-            jw_end_object(&r->w);
-        }
+        const char *name = names->v[i], *dot = strchr(name, '.');
+        TRY(view_twin(r, name, name, err));
+        if (!dot || name[0] == '*')
+            continue;
+        const char *wild = arena_printf(r->a, "*%s", dot);
+        if (!wild)
+            return NOMEM(err);
+        TRY(view_twin(r, name, wild, err));
     }
     jw_end_array(&r->w);
     return RC_OK;
 }
 
-/* Everything cert.create would refuse, without creating anything. */
+static enum rc view_taken(struct request *r, const char *name, struct err *err)
+{
+    struct cert old;
+    struct err none;
+    enum rc rc = db_cert_find(r->db, name, r->a, &old, &none);
+    if (rc != RC_OK && rc != RC_NOT_FOUND) {
+        *err = none;
+        return rc;
+    }
+    jw_kbool(&r->w, "name_taken", rc == RC_OK);
+    return RC_OK;
+}
+
+/*
+ * Everything cert.create would refuse, without creating anything. What is wrong with the proof of
+ * control comes beside what the names are: it is chosen in a later step.
+ */
 static enum rc run_check(struct request *r, struct err *err)
 {
     const struct cert_in *in = r->in;
     struct cert c = {0};
-    TRY(cert_from_input(r, in, &c, err));
+    struct err why = {0};
+    enum rc rc = cert_from_input(r, in, &c, &why);
+    if (rc != RC_OK && (strncmp(why.field, "challenge", 9) != 0 || !c.name || c.names.n == 0)) {
+        *err = why;
+        return rc;
+    }
     jw_object(&r->w);
+    jw_key(&r->w, "fault");
+    if (rc != RC_OK)
+        jw_err(&r->w, &why);
+    else
+        jw_null(&r->w);
     jw_kstr(&r->w, "name", c.name);
     jw_key(&r->w, "names");
     jw_array(&r->w);
@@ -184,6 +224,7 @@ static enum rc run_check(struct request *r, struct err *err)
         jw_str(&r->w, c.names.v[i]);
     jw_end_array(&r->w);
     TRY(view_twins(r, &c.names, err));
+    TRY(view_taken(r, c.name, err));
     jw_end_object(&r->w);
     return RC_OK;
 }

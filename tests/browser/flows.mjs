@@ -403,3 +403,90 @@ test("somebody else was first with a contact and with an endpoint: told, nothing
   check((await page.locator("dialog form").getByLabel("電話番号").inputValue()) === "03-2222-2222", "a contact that is gone takes what was typed along");
   await shot(page, "131-contact-gone-ja", false);
 });
+
+test("apply: forty names pasted, back and forth, a reload and a lost server: nothing typed is lost", async () => {
+  const page = await open({ lang: "ja" });
+  const list = Array.from({ length: 38 }, (_, n) => `list${n}.example.jp`);
+  const typed = ["WWW.Example.jp", "www.example.jp", "日本語8.example.jp", ...list, "list3.example.jp", "*.wide.example.jp"].join(",\n") + ",";
+  const next = async () => {
+    await page.waitForFunction(() => !document.querySelector("form.wizard .actions button.primary").disabled);
+    await page.click("form.wizard .actions button.primary");
+  };
+  await visit(page, "/certs/new");
+  await page.fill("textarea", typed);
+  // What it comes to: how many, which twice, what an IDN becomes, what is covered already, whose name is taken.
+  await page.waitForSelector(".note:has-text('xn--')");
+  const said = await text(page);
+  for (const word of ["41 件のドメイン名", "重複 2 件", "*.example.jp は", "www.example.jp →", "「www.example.jp」は別の証明書の管理名です"]) check(said.includes(word), `not said: ${word}`);
+  check(await page.isDisabled("form.wizard .actions button.primary"), "a name that is taken leads to the next step");
+  await axe(page, "forty names");
+  await shot(page, "140-wizard-forty-ja");
+  const english = await open({ lang: "en", size: phone });
+  await visit(english, "/certs/new");
+  await english.fill("textarea", typed);
+  await english.waitForSelector(".note:has-text('xn--')");
+  await shot(english, "140-wizard-forty-en-phone");
+  await page.getByLabel("管理名").fill("四十の名前");
+  await next();
+  // A wildcard at a CA that asks for proof: said where it is chosen, and there is a way on.
+  await page.click("text=Let's Pebble");
+  await page.click("form.wizard .actions button.primary");
+  await page.waitForSelector(".fault:has-text('ワイルドカード')");
+  check(await page.isDisabled("form.wizard .actions button.primary"), "a wildcard without DNS leads on");
+  await axe(page, "a wildcard without DNS");
+  await shot(page, "141-wizard-wildcard-ja");
+  // Back by the browser's own button, and by ours.
+  await page.goBack();
+  await page.waitForSelector("h2:has-text('2.')");
+  await page.click("text=社内認証局");
+  await next();
+  await next();
+  await page.selectOption("form.wizard select", "ec384");
+  await page.click("form.wizard .actions button:has-text('戻る')");
+  await next();
+  check((await page.inputValue("form.wizard select")) === "ec384", "going back lost the key");
+  await next();
+  await page.click("text=適用先を追加");
+  await page.selectOption("select", "web1");
+  const paths = page.locator(".place input");
+  await paths.nth(0).fill("not an absolute path");
+  await paths.nth(1).fill(`${config.out}/web1/tls/forty.key`);
+  await page.reload();
+  await settle(page);
+  await page.waitForSelector("h2:has-text('5.')");
+  check((await paths.nth(0).inputValue()) === "not an absolute path", "a reload lost the place");
+  await next();
+  // The server goes away and comes back: what stands here is judged anew, without a key pressed.
+  await control("stop");
+  await page.waitForSelector(".banner", { timeout: 30000 }).catch(async (x) => {
+    await control("start");
+    throw x;
+  });
+  await shot(page, "142-wizard-lost-ja").finally(() => control("start"));
+  await page.waitForSelector(".banner", { state: "detached", timeout: 30000 });
+  await page.waitForSelector("form.wizard .actions button.primary:not([disabled])", { timeout: 30000 });
+  // The answer to the registration is lost on its way: said, and sent again it is done once.
+  let lost = 0;
+  await page.route("**/api/v1/certs", async (r) => {
+    if (r.request().method() !== "POST" || lost++) return r.continue();
+    await r.fetch();
+    return r.abort();
+  });
+  await page.click("form.wizard .actions button.primary");
+  await page.waitForSelector("form.wizard .fault:has-text('接続できません')");
+  // The place is refused where it stands; registering is not done twice.
+  await page.waitForSelector("form.wizard .actions button.primary:not([disabled])");
+  await page.click("form.wizard .actions button.primary");
+  await page.waitForSelector(".place .fault", { timeout: 30000 });
+  await axe(page, "a refused place");
+  await shot(page, "143-wizard-place-ja");
+  await paths.nth(0).fill(`${config.out}/web1/tls/forty.crt`);
+  await next();
+  await shot(page, "144-wizard-review-ja");
+  await next();
+  await page.waitForSelector("section:has(#deploy) .job-line .state-done", { timeout: 30000 });
+  const all = (await api(page, "GET", `/certs?q=${encodeURIComponent("四十の名前")}&limit=10`)).body.items;
+  check(all.length === 1 && all[0].names.length === 41 && all[0].targets.deployed === 1, `registered: ${JSON.stringify(all).slice(0, 300)}`);
+  for (const b of (await api(page, "GET", `/bindings?cert=${all[0].id}`)).body.items) await api(page, "DELETE", `/bindings/${b.id}`);
+  await api(page, "DELETE", `/certs/${all[0].id}`);
+});

@@ -56,6 +56,40 @@ static void create_names_and_job(void **state)
     api_rig_end(&d.r);
 }
 
+/* Before anything is made: what covers the names already, also by a wildcard, and whose name it is.
+ */
+static void checked_against_what_is_there(void **state)
+{
+    struct desk d;
+    (void)state;
+    desk_open(&d);
+    (void)ask(&d, 201, "POST", "/certs",
+              "{\"names\":[\"*.a.example\",\"b.example\"],\"ca\":\"ca1\",\"name\":\"wild\","
+              "\"request\":false}");
+    struct answer x = ask(&d, 200, "POST", "/certs/check",
+                          "{\"names\":[\"c.example\",\"x.a.example\",\"y.x.a.example\","
+                          "\"b.example\",\"a.example\"],\"ca\":\"ca1\"}");
+    const struct json *there = json_get(x.json, "existing");
+    assert_int_equal(json_len(there), 2);
+    assert_string_equal(json_str_or(there, "0.name", ""), "x.a.example");
+    assert_string_equal(json_str_or(there, "0.cert_name", ""), "wild");
+    assert_string_equal(json_str_or(there, "1.name", ""), "b.example");
+    assert_false(json_bool_or(x.json, "name_taken", true));
+    x = ask(&d, 200, "POST", "/certs/check",
+            "{\"names\":[\"c.example\"],\"ca\":\"ca1\",\"name\":\"wild\"}");
+    assert_true(json_bool_or(x.json, "name_taken", false));
+    /* What is wrong with the proof does not keep the names from being looked at. */
+    (void)ask(&d, 201, "POST", "/cas",
+              "{\"name\":\"acme\",\"type\":\"acme\",\"settings\":{\"directory\":"
+              "\"https://a.example/d\"}}");
+    x = ask(&d, 200, "POST", "/certs/check",
+            "{\"names\":[\"*.D.example\",\"b.example\"],\"ca\":\"acme\"}");
+    assert_string_equal(json_str_or(x.json, "fault.id", ""), "api.wildcard_dns");
+    assert_string_equal(json_str_or(x.json, "names.0", ""), "*.d.example");
+    assert_int_equal(json_len(json_get(x.json, "existing")), 1);
+    api_rig_end(&d.r);
+}
+
 static void create_refuses(void **state)
 {
     static const struct {
@@ -379,6 +413,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(create_names_and_job),
+        cmocka_unit_test(checked_against_what_is_there),
         cmocka_unit_test(create_refuses),
         cmocka_unit_test(repeated_is_once),
         cmocka_unit_test(batch_is_each_of_them),

@@ -111,13 +111,14 @@ export type Readable = Paths<"get">;
 export type Postable = Paths<"post">;
 
 export async function call<T>(method: "GET", path: Readable): Promise<T>;
-export async function call<T>(method: "POST", path: Postable, body?: unknown): Promise<T>;
+/** `once`: the same work said again, because no answer came, is not done again. */
+export async function call<T>(method: "POST", path: Postable, body?: unknown, once?: string): Promise<T>;
 export async function call<T>(method: "PATCH", path: Paths<"patch">, body?: unknown): Promise<T>;
 export async function call<T>(method: "PUT", path: Paths<"put">, body?: unknown): Promise<T>;
 export async function call<T>(method: "DELETE", path: Paths<"delete">, body?: unknown): Promise<T>;
-export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+export async function call<T>(method: string, path: string, body?: unknown, once?: string): Promise<T> {
   for (let proven = false; ; proven = true) {
-    const answer = await ask(method, path, body, headersOf(method, body));
+    const answer = await ask(method, path, body, { ...headersOf(method, body), ...(once ? { "Idempotency-Key": once } : {}) });
     const value = parse(await answer.text());
     if (answer.ok) return value as T;
     const error = failed(answer, path, value);

@@ -100,14 +100,14 @@ export function useDraft<T extends object>(name: string, first: T, keep: (v: T) 
   ];
 }
 
-/** Now, and again every half minute, so that relative times move. */
+/** The present minute, so that relative times move. */
 export function useMinute(): number {
-  const [, set] = useState(0);
+  const [now, set] = useState(Date.now());
   useEffect(() => {
     const timer = setInterval(() => set(Date.now()), 30000);
     return () => clearInterval(timer);
   }, []);
-  return Date.now(); // not the tick: what happened since would lie in the future
+  return now;
 }
 
 export function useTitle(title: string): void {

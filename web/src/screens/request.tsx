@@ -4,9 +4,9 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, call, jobEnded, type Cert, type Connector, type Job, type Page, type Schemas, type TypeSchema } from "../lib/api";
 import { getLang, t, type Key } from "../lib/i18n";
-import { useDraft, useGet, useTitle } from "../lib/hooks";
+import { useDraft, useGet, useLive, useTitle } from "../lib/hooks";
 import { display } from "../lib/idn";
-import { A } from "../lib/router";
+import { A, go, type Place } from "../lib/router";
 import { Empty, Facts, Fault, Field, Head, Loading, Panel, Select } from "../ui/basic";
 import { Choose } from "../ui/choose";
 import { Fields, outgoing, useTypes, withoutSecrets, type Values } from "../ui/form";
@@ -30,13 +30,19 @@ interface Draft {
   policy: PolicyValues;
   places: { target: string; type: string; place: Values }[];
   idem: string;
+  /** Registered already, although what followed did not succeed: of which content, and how many places are set. */
+  made?: { cert: number; of: string; bound: number };
 }
 const first = (): Draft => ({ names: "", name: "", ca: "", challenge: { type: "http-01" }, key: "ec256", policy: firstPolicy, places: [], idem: Math.random().toString(36).slice(2) });
 const steps: Key[] = ["w_names", "w_ca", "w_proof", "w_key", "w_targets", "w_review"];
 
-export const splitNames = (s: string): string[] => [...new Set(s.split(/[\s,;、，]+/).filter(Boolean))];
+const words = (s: string): string[] => s.split(/[\s,;、，]+/).filter(Boolean);
+export const splitNames = (s: string): string[] => [...new Set(words(s))];
 
 type Checked = Schemas["CertChecked"];
+
+/** No answer: nothing is wrong with what was typed. */
+const lost = (x: unknown): boolean => x instanceof ApiError && (x.status === 0 || x.status >= 500);
 
 function body(d: Draft, proofs: TypeSchema[] | null): Values {
   return { names: splitNames(d.names), ...(d.name.trim() ? { name: d.name.trim() } : {}), ca: d.ca, ...(d.key === "csr" ? { csr: d.csr ?? "" } : { key: d.key }), challenge: challengeOut(proofs, d.challenge), policy: policyOut(d.policy), ...(d.group ? { group: d.group } : {}), ...(d.organisation && d.key !== "csr" ? { organisation: d.organisation } : {}), ...(d.tags ? { tags: splitTags(d.tags) } : {}) };
@@ -47,7 +53,9 @@ function useCheck(d: Draft, proofs: TypeSchema[] | null, cas: Connector[] | unde
   const [ok, setOk] = useState<Checked | null>(null);
   const [error, setError] = useState<unknown>(null);
   const [pending, setPending] = useState(false);
+  const [again, setAgain] = useState(0);
   const asked = useRef(0);
+  useLive(["ca"], () => setAgain(again + 1)); // also when a lost server is back
   const ca = d.ca || cas?.[0]?.name || "";
   const text = JSON.stringify({ ...body(d, proofs), ca });
   useEffect(() => {
@@ -65,7 +73,7 @@ function useCheck(d: Draft, proofs: TypeSchema[] | null, cas: Connector[] | unde
         (x) => {
           if (mine !== asked.current) return;
           setOk(x);
-          setError(null);
+          setError(x.fault && new ApiError(400, x.fault));
           setPending(false);
         },
         (x: unknown) => {
@@ -77,21 +85,29 @@ function useCheck(d: Draft, proofs: TypeSchema[] | null, cas: Connector[] | unde
       );
     }, 350);
     return () => clearTimeout(timer);
-  }, [text]);
+  }, [text, again]);
   return [ok, error, pending];
 }
 
-export function RequestScreen(): JSX.Element {
+/** The step stands in the address: a reload keeps it, and the browser's own way back is one step back. */
+const toStep = (n: number): void => go("/certs/new" + (n ? `?step=${n + 1}` : ""));
+const stepOf = (place: Place, d: Draft): number => {
+  const n = Number(place.query.get("step") ?? 1) - 1;
+  return !Number.isInteger(n) || n < 0 || splitNames(d.names).length === 0 ? 0 : Math.min(n, d.ca ? steps.length - 1 : 1);
+};
+
+export function RequestScreen({ place }: { place: Place }): JSX.Element {
   useTitle(t("request_cert"));
   const [lastOrg, setLastOrg] = useLastOrg();
   const proofs = useTypes("challenge", getLang());
   const secretless = (x: Draft): Draft => ({ ...x, challenge: withoutSecrets((proofs ?? []).flatMap((p) => p.fields ?? []), x.challenge) });
   const [d, set, clear] = useDraft<Draft>("request", { ...first(), organisation: lastOrg }, secretless);
-  const [at, setAt] = useState(0);
+  const at = stepOf(place, d);
   const [made, setMade] = useState<{ cert: number; job: number | null } | null>(null);
   const cas = useGet<Page<Connector>>("/cas?limit=500", ["ca"]);
   const [checked, fault, pending] = useCheck(d, proofs, cas.value?.items);
   const [error, setError] = useState<unknown>(null);
+  const [badPlace, setBadPlace] = useState<{ n: number; error: unknown } | null>(null);
   const [busy, setBusy] = useState(false);
   const head = useRef<HTMLHeadingElement>(null);
   useEffect(() => head.current?.focus(), [at]);
@@ -109,21 +125,36 @@ export function RequestScreen(): JSX.Element {
   const names = splitNames(d.names);
   const wildcard = names.some((n) => n.startsWith("*."));
   const field = fault instanceof ApiError ? (fault.body.field ?? "") : "";
-  const faultAt = !fault ? -1 : field.startsWith("names") || field === "name" ? 0 : field.startsWith("ca") ? 1 : field.startsWith("challenge") || ["directory", "type"].includes(field) ? 2 : field.startsWith("policy") || field === "key" || field === "csr" || field === "organisation" || field.startsWith("tags") ? 3 : 0;
-  const can = [names.length > 0 && !pending && faultAt !== 0, !!d.ca && faultAt !== 1, faultAt !== 2, faultAt !== 3 && (d.key !== "csr" || !!d.csr?.trim()), true, !fault];
+  const taken = checked?.name_taken === true && !d.made;
+  const faultAt = taken ? 0 : badPlace ? 4 : !fault ? -1 : lost(fault) ? at : field.startsWith("names") || field === "name" ? 0 : field.startsWith("ca") ? 1 : field.startsWith("challenge") || ["directory", "type"].includes(field) ? 2 : field.startsWith("policy") || field === "key" || field === "csr" || field === "organisation" || field.startsWith("tags") ? 3 : 0;
+  const can = [names.length > 0 && !pending && faultAt !== 0, !!d.ca && faultAt !== 1, faultAt !== 2, faultAt !== 3 && (d.key !== "csr" || !!d.csr?.trim()), true, !fault && !taken];
+  // What was registered before something failed is used, or, when the content is another now, taken back.
+  const register = async (what: Values): Promise<NonNullable<Draft["made"]>> => {
+    const of = JSON.stringify(what);
+    if (d.made?.of === of) return d.made;
+    if (d.made) await call("DELETE", `/certs/${d.made.cert}`).catch(() => undefined);
+    const a = await call<{ cert: Cert; job?: Job }>("POST", "/certs", { ...what, request: false }, d.idem);
+    return { cert: a.cert.id, of, bound: 0 };
+  };
   const submit = async (): Promise<void> => {
     setBusy(true);
     setError(null);
+    let now = d.made;
+    let n = 0;
     try {
       const bind = d.key === "csr" ? [] : d.places.filter((p) => p.target);
-      const a = await call<{ cert: Cert; job?: Job }>("POST", "/certs", { ...body(d, proofs), request: bind.length === 0 });
-      for (const p of bind) await call("POST", "/bindings", { cert: String(a.cert.id), target: p.target, place: p.place });
-      const job = bind.length === 0 ? (a.job ?? null) : (await call<{ job: Job }>("POST", `/certs/${a.cert.id}/request`, {})).job;
+      now = await register(body(d, proofs));
+      for (n = now.bound; n < bind.length; n++, now = { ...now, bound: n }) await call("POST", "/bindings", { cert: String(now.cert), target: bind[n]?.target, place: bind[n]?.place });
+      n = -1;
+      const { job } = await call<{ job: Job }>("POST", `/certs/${now.cert}/request`, {});
       clear();
-      setMade({ cert: a.cert.id, job: job?.id ?? null });
+      setMade({ cert: now.cert, job: job.id });
     } catch (x) {
-      setError(x);
+      set({ ...d, made: now });
       setBusy(false);
+      if (n < 0 || !now || lost(x)) return setError(x);
+      setBadPlace({ n, error: x });
+      toStep(4);
     }
   };
   return (
@@ -132,7 +163,7 @@ export function RequestScreen(): JSX.Element {
       <ol class="wizard-steps" aria-label={t("request_cert")}>
         {steps.map((k, i) => (
           <li key={k} class={i === at ? "on" : faultAt === i && names.length ? "bad" : i < at ? "past" : ""}>
-            <button disabled={i > at && !can.slice(0, i).every(Boolean)} aria-current={i === at ? "step" : undefined} onClick={() => setAt(i)}>
+            <button disabled={i > at && !can.slice(0, i).every(Boolean)} aria-current={i === at ? "step" : undefined} onClick={() => toStep(i)}>
               <span class="step-mark" aria-hidden="true">
                 {i < at && faultAt !== i ? "✓" : faultAt === i && names.length ? "!" : i + 1}
               </span>
@@ -145,14 +176,14 @@ export function RequestScreen(): JSX.Element {
         class="panel wizard"
         onSubmit={(e) => {
           e.preventDefault();
-          if (at < steps.length - 1 && can[at]) setAt(at + 1);
+          if (at < steps.length - 1 && can[at]) toStep(at + 1);
           else if (at === steps.length - 1) void submit();
         }}
       >
         <h2 ref={head} tabIndex={-1}>
           {at + 1}. {t(steps[at] as Key)}
         </h2>
-        {at === 0 && <Names d={d} set={set} checked={checked} fault={faultAt === 0 ? fault : null} />}
+        {at === 0 && <Names d={d} set={set} checked={checked} taken={taken} fault={faultAt === 0 ? fault : null} />}
         {at === 1 && <Cas d={d} set={set} cas={cas.value.items} fault={faultAt === 1 ? fault : null} />}
         {at === 2 && <Proof d={d} set={set} wildcard={wildcard} cas={cas.value.items} fault={faultAt === 2 ? fault : null} ready={!!checked && !fault} />}
         {at === 3 && (
@@ -175,12 +206,21 @@ export function RequestScreen(): JSX.Element {
           </>
         )}
         {at === 4 && d.key === "csr" && <p class="note">{t("csr_no_places")}</p>}
-        {at === 4 && d.key !== "csr" && <Places d={d} set={set} />}
+        {at === 4 && d.key !== "csr" && (
+          <Places
+            d={d}
+            bad={badPlace}
+            set={(x) => {
+              setBadPlace(null);
+              set(x);
+            }}
+          />
+        )}
         {at === 5 && <Review d={d} checked={checked} />}
         <Fault error={at === 5 ? (error ?? fault) : null} />
         <div class="actions end">
           {at > 0 && (
-            <button type="button" onClick={() => setAt(at - 1)}>
+            <button type="button" onClick={() => toStep(at - 1)}>
               {t("back")}
             </button>
           )}
@@ -190,7 +230,7 @@ export function RequestScreen(): JSX.Element {
               {t("next")}
             </button>
           ) : (
-            <button class="primary" disabled={busy || !!fault}>
+            <button class="primary" disabled={busy || !!fault || taken}>
               {busy ? t("working") : t("request_submit")}
             </button>
           )}
@@ -205,8 +245,9 @@ interface StepProps {
   set: (d: Draft) => void;
 }
 
-function Names({ d, set, checked, fault }: StepProps & { checked: Checked | null; fault: unknown }): JSX.Element {
+function Names({ d, set, checked, taken, fault }: StepProps & { checked: Checked | null; taken: boolean; fault: unknown }): JSX.Element {
   const names = splitNames(d.names);
+  const twice = words(d.names).length - (checked?.names ?? names).length;
   const idn = checked?.names.filter((n) => n.includes("xn--")) ?? [];
   return (
     <>
@@ -230,6 +271,11 @@ function Names({ d, set, checked, fault }: StepProps & { checked: Checked | null
           ))}
         </p>
       )}
+      {names.length > 1 && (
+        <p class="small muted" role="status">
+          {t("names_count", (checked?.names ?? names).length)} {twice > 0 && t("names_twice", twice)}
+        </p>
+      )}
       {names.some((n) => n.startsWith("*.")) && <p class="note">{t("wildcard_note")}</p>}
       {idn.length > 0 && <p class="note">{t("idn_note", idn.join(", "))}</p>}
       {checked && checked.existing.length > 0 && (
@@ -245,7 +291,7 @@ function Names({ d, set, checked, fault }: StepProps & { checked: Checked | null
         </div>
       )}
       <Fault error={fault} />
-      <Field label={t("cert_name")} value={d.name} onValue={(v) => set({ ...d, name: v })} placeholder={checked?.name ?? names[0] ?? ""} help={t("cert_name_help")} />
+      <Field label={t("cert_name")} value={d.name} onValue={(v) => set({ ...d, name: v })} placeholder={checked?.name ?? names[0] ?? ""} help={t("cert_name_help")} fault={taken ? t("cert_name_taken", checked?.name ?? "") : null} />
     </>
   );
 }
@@ -291,7 +337,7 @@ function Proof({ d, set, wildcard, cas, fault, ready }: StepProps & { wildcard: 
   );
 }
 
-function Places({ d, set }: StepProps): JSX.Element {
+function Places({ d, set, bad }: StepProps & { bad: { n: number; error: unknown } | null }): JSX.Element {
   const none = useGet<Page<Connector>>("/targets?limit=1", ["target"]).value?.items.length === 0;
   const types = useTypes("target", getLang());
   const put = (i: number, change: Partial<Draft["places"][number]>): void => set({ ...d, places: d.places.map((p, k) => (k === i ? { ...p, ...change } : p)) });
@@ -305,6 +351,7 @@ function Places({ d, set }: StepProps): JSX.Element {
             <legend>{t("place_n", i + 1)}</legend>
             <Choose<Connector> of="/targets" by="name" label={t("target")} value={p.target} none={t("choose")} onValue={(v, row) => put(i, { target: v, type: row?.type ?? "", place: {} })} required />
             {p.target && <Fields fields={fields} values={p.place} set={(v) => put(i, { place: v })} />}
+            {bad?.n === d.places.filter((x, k) => k < i && x.target).length && p.target && <Fault error={bad.error} />}
             <button type="button" class="quiet danger-text" onClick={() => set({ ...d, places: d.places.filter((_, k) => k !== i) })}>
               {t("place_remove")}
             </button>

@@ -60,7 +60,7 @@ function screen(p: Place, session: Session, onSession: (s: Session) => void, red
     case undefined:
       return <Dashboard />;
     case "certs":
-      return b === "new" ? <RequestScreen /> : b === "import" ? <ImportScreen /> : b ? <CertScreen key={b} id={b} /> : <CertsScreen place={p} />;
+      return b === "new" ? <RequestScreen place={p} /> : b === "import" ? <ImportScreen /> : b ? <CertScreen key={b} id={b} /> : <CertsScreen place={p} />;
     case "orders":
       return <OrdersScreen place={p} />;
     case "targets":

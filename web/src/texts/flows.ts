@@ -32,6 +32,9 @@ export const flows = {
   host_key_accepted: ["The host key is registered.", "ホスト鍵を登録しました。"],
   host_key_work: ["What waited for the key", "再開した処理"],
 
+  names_count: ["{0} names.", "{0} 件のドメイン名。"],
+  names_twice: ["{0} given twice are left out.", "重複 {0} 件を除きました。"],
+  cert_name_taken: ["“{0}” is the name of another certificate: give this one its own, or renew that one.", "「{0}」は別の証明書の管理名です。別の管理名を入力するか、その証明書を更新してください。"],
   chain_missing: ["its certificate is not in the chain", "証明書がチェーンに含まれていません"],
   stop: ["Stop the roll-out", "適用を中止"],
   stop_ask: ["Stop the roll-out of {0}?", "{0} の適用を中止しますか？"],

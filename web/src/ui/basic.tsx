@@ -124,11 +124,11 @@ export function Facts({ rows }: { rows: [string, ComponentChildren][] }): JSX.El
 
 /** A moment: the date, how far away it is, the exact time on hover. */
 export function When({ at, time = false, stack = false }: { at: string | null | undefined; time?: boolean; stack?: boolean }): JSX.Element {
-  const now = useMinute();
+  useMinute(); // drawn again then, with the time of the drawing: what happened since does not lie in the future
   if (!at) return <span class="muted">–</span>;
   return (
     <time dateTime={at} title={dateTime(at)} class={stack ? "when stack" : "when"}>
-      <span>{time ? dateTime(at) : date(at)}</span> <span class="muted small">{relative(at, now)}</span>
+      <span>{time ? dateTime(at) : date(at)}</span> <span class="muted small">{relative(at)}</span>
     </time>
   );
 }
