@@ -100,7 +100,7 @@ export function useDraft<T extends object>(name: string, first: T, keep: (v: T) 
   ];
 }
 
-/** The present minute, so that relative times move. */
+/** The present half minute, so that relative times move; it rests in between, and effects may depend on it. */
 export function useMinute(): number {
   const [now, set] = useState(Date.now());
   useEffect(() => {

@@ -183,7 +183,7 @@ export function RequestScreen({ place }: { place: Place }): JSX.Element {
         <h2 ref={head} tabIndex={-1}>
           {at + 1}. {t(steps[at] as Key)}
         </h2>
-        {at === 0 && <Names d={d} set={set} checked={checked} taken={taken} fault={faultAt === 0 ? fault : null} />}
+        {at === 0 && <Names d={d} set={set} checked={checked} taken={taken} fault={faultAt === 0 && !taken ? fault : null} />}
         {at === 1 && <Cas d={d} set={set} cas={cas.value.items} fault={faultAt === 1 ? fault : null} />}
         {at === 2 && <Proof d={d} set={set} wildcard={wildcard} cas={cas.value.items} fault={faultAt === 2 ? fault : null} ready={!!checked && !fault} />}
         {at === 3 && (
@@ -277,7 +277,7 @@ function Names({ d, set, checked, taken, fault }: StepProps & { checked: Checked
         </p>
       )}
       {names.some((n) => n.startsWith("*.")) && <p class="note">{t("wildcard_note")}</p>}
-      {idn.length > 0 && <p class="note">{t("idn_note", idn.join(", "))}</p>}
+      {idn.length > 0 && <p class="note">{t("idn_note", idn.map((n) => `${display(n)} → ${n}`).join(t("between_frames")))}</p>}
       {checked && checked.existing.length > 0 && (
         <div class="note warn">
           <p>{t("existing_note")}</p>
@@ -327,12 +327,14 @@ function Cas({ d, set, cas, fault }: StepProps & { cas: Connector[]; fault: unkn
 function Proof({ d, set, wildcard, cas, fault, ready }: StepProps & { wildcard: boolean; cas: Connector[]; fault: unknown; ready: boolean }): JSX.Element {
   const ca = cas.find((c) => c.name === d.ca);
   if (ca?.type === "private") return <p class="note">{t("no_proof_needed", ca.name)}</p>;
+  // Of a wildcard the form says what there is.
+  const wild = fault instanceof ApiError && fault.body.id === "api.wildcard_dns";
   return (
     <>
       <p class="lead">{t("proof_lead")}</p>
       <ChallengeForm values={d.challenge} set={(v) => set({ ...d, challenge: v })} wildcard={wildcard} error={fault} />
-      <Fault error={fault} />
-      <Preflight body={{ names: splitNames(d.names), ca: d.ca, challenge: d.challenge, ...(d.group ? { group: d.group } : {}) }} ready={ready} />
+      <Fault error={wild ? null : fault} />
+      {!wild && <Preflight body={{ names: splitNames(d.names), ca: d.ca, challenge: d.challenge, ...(d.group ? { group: d.group } : {}) }} ready={ready} />}
     </>
   );
 }

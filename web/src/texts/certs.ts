@@ -208,7 +208,7 @@ export const certs = {
   w_issue: ["Application", "申請"],
   names_help: ["Paste a list: separated by lines, spaces or commas. Japanese names are converted.", "一覧を貼り付けられます（改行・空白・カンマ区切り）。日本語ドメインは自動変換します。"],
   wildcard_note: ["*.example.jp covers www.example.jp, but neither example.jp nor a.b.example.jp: add those as well. It is proven by DNS.", "*.example.jp は www.example.jp に使えますが、example.jp や a.b.example.jp には使えません。必要なら追加してください。検証は DNS で行います。"],
-  idn_note: ["Will be applied for as {0}.", "{0} として申請します。"],
+  idn_note: ["Applied for in this form: {0}", "次の形式で申請します：{0}"],
   existing_note: ["These names are in certificates you have already. Renew instead of applying twice?", "既に管理中の証明書に含まれる名前があります。新規申請ではなく更新で足りるか確認してください。"],
   no_proof_needed: ["{0} is Inro's own CA: it issues at once, no proof is asked for.", "{0} は内蔵の認証局です。検証なしで直ちに発行します。"],
   proof_lead: ["The CA checks that you control each name. Only what can work for these names is offered.", "認証局がドメイン名の管理権限を確認します。このドメイン名で利用できる方法だけを表示しています。"],
