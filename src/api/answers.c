@@ -4,6 +4,7 @@
 #define ROLES       "admin|operator|viewer"
 #define BLAMES      "input|remote|network|us|unknown"
 #define HEALTHS     "new|ordering|valid|expiring|expired|deploy_failed|drift|revoked|failed|clock_wrong"
+#define RELATIONS   "waiting|nothing|refused|no_tls|held|other|unknown"
 #define JOBS        "ready|running|done|failed|blocked|cancelled"
 #define ORDERS      "open|done|failed|cancelled"
 #define DEPLOYMENTS "running|done|failed|undone|stopping|stopped"
@@ -153,6 +154,30 @@ static const struct component components[] = {
      "id:int addr:str? at:time? sha256:str? subject:str? issuer:str? protocol:str? not_after:time? "
      "trusted:bool error:Fault?",
      {"What was seen at an endpoint at one time", "検出結果"}},
+    {"Discovery",
+     "id:int name:str state:" JOBS " total:int looked:int found:int job:int actor:str? group:str? "
+     "group_id:int? created:time updated:time",
+     {"A look at many addresses", "探索"}},
+    {"DiscoveryDetail",
+     "+Discovery relations:counts",
+     {"A discovery with what its addresses are to us", "探索（結果の内訳を含む）"}},
+    {"DiscoveryItem",
+     "id:int host:str port:int relation:" RELATIONS
+     " addr:str? protocol:str? sha256:str? subject:str? issuer:str? serial:str? key:str? name:str? "
+     "names:[str] not_before:time? not_after:time? trusted:bool cert:int? cert_name:str? "
+     "endpoint:int? error:Fault? seen_at:time?",
+     {"What stands at an address", "探索の結果"}},
+    {"Adoption",
+     "endpoints:int certs:int joined:int left_out:int more:bool certificates:LicenceCount "
+     "refused:Fault? items:[AdoptionItem]",
+     {"What comes under watch or management", "監視・管理に加える内容"}},
+    {"AdoptionItem",
+     "id:int host:str port:int name:str? what:skip|watch|join|adopt why:Message? endpoint:int? "
+     "cert:int? cert_name:str?",
+     {"What is done about one address", "対象ごとの内容"}},
+    {"Adopted",
+     "new:bool cert:Cert endpoint:Endpoint",
+     {"The certificate that is expected there from now on", "管理に加えた証明書"}},
     /* ---- connectors ---- */
     {"Connector",
      "id:int name:str type:str group:str? group_id:int? settings:object? state:ConnectorState "
@@ -458,6 +483,7 @@ static const struct param params[] = {
       "状態（コンマ区切り）。attention は対応が必要なもの"}},
     {"sort@target", "name|-name", 0, 0, "name", {"Order; with - downwards", "並び順（- は降順）"}},
     {"state@deployment", DEPLOYMENTS, 0, 0, NULL, {"State", "状態"}},
+    {"state@discovery", RELATIONS "|watched", 0, 0, NULL, {"What it is to us", "状態"}},
     {"state@endpoint", "str", 0, 0, NULL, {"State", "状態"}},
     {"state@job", JOBS, 0, 0, NULL, {"State", "状態"}},
     {"state@order",

@@ -194,26 +194,15 @@ static enum rc refuse_known(struct request *r, const char *sha256_hex_text, stru
                 NUM(old.id), NUM(old.cert_id));
 }
 
-static enum rc import_file(struct request *r, struct err *err)
+enum rc cert_register(struct request *r, const struct cert_info *leaf, const char *pem,
+                      struct cert *c, struct cert_version *ret, struct err *err)
 {
-    const struct import_in *in = r->in;
-    AUTO(buf) struct buf text = BUF_SECRET((size_t)2 << 20);
-    struct container file;
-    struct cert_list chain;
-    const char *pem;
-    TRY(read_file(in, &text, &file, err));
-    TRY(read_chain(r, in, buf_str(&text), &chain, &pem, err));
-    const struct cert_info *leaf = &chain.v[0];
-    struct cert c = {.created = r->now, .updated = r->now, .revision = 1};
-    c.names = (struct names){leaf->names, leaf->name_count};
-    c.name = in->name            ? in->name
-             : leaf->name_count  ? leaf->names[0]
-             : leaf->common_name ? leaf->common_name
-                                 : leaf->serial;
-    TRY(name_check(c.name, err));
-    c.key_alg = leaf->key_name;
-    c.challenge = "{}";
-    c.policy = "{\"auto_renew\":false}";
+    c->created = c->updated = r->now;
+    c->revision = 1;
+    c->names = (struct names){leaf->names, leaf->name_count};
+    c->key_alg = leaf->key_name;
+    c->challenge = "{}";
+    c->policy = "{\"auto_renew\":false}";
     struct cert_version v = {.state = VERSION_STAGING,
                              .key_alg = leaf->key_name,
                              .chain = pem,
@@ -226,12 +215,33 @@ static enum rc import_file(struct request *r, struct err *err)
                              .created = r->now};
     if (!v.sha256 || !v.spki_sha256)
         return NOMEM(err);
-    TRY(refuse_known(r, v.sha256, err));
+    TRY(licence_cert_add(r->db, c, r->now, err));
+    v.cert_id = c->id;
+    TRY(db_version_add(r->db, &v, err));
+    *ret = v;
+    return RC_OK;
+}
+
+static enum rc import_file(struct request *r, struct err *err)
+{
+    const struct import_in *in = r->in;
+    AUTO(buf) struct buf text = BUF_SECRET((size_t)2 << 20);
+    struct container file;
+    struct cert_list chain;
+    struct cert_version v;
+    const char *pem;
+    TRY(read_file(in, &text, &file, err));
+    TRY(read_chain(r, in, buf_str(&text), &chain, &pem, err));
+    const struct cert_info *leaf = &chain.v[0];
+    struct cert c = {.name = in->name            ? in->name
+                             : leaf->name_count  ? leaf->names[0]
+                             : leaf->common_name ? leaf->common_name
+                                                 : leaf->serial};
+    TRY(name_check(c.name, err));
+    TRY(refuse_known(r, hex(r, leaf->sha256, 32), err));
     TRY(group_from_input(r, in->group, 0, &c.group_id, err));
     TRY(tags_from_input(r, &in->tags, &c.tags, err));
-    TRY(licence_cert_add(r->db, &c, r->now, err));
-    v.cert_id = c.id;
-    TRY(db_version_add(r->db, &v, err));
+    TRY(cert_register(r, leaf, pem, &c, &v, err));
     r_subject(r, "cert", c.id);
     /* A PKCS#12's own password has been spent on reading it. */
     const char *password = file.keys ? NULL : in->password;

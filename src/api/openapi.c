@@ -18,7 +18,7 @@ static const struct tag tags[] = {
      "certs tags orgs"},
     {"issuance", {"Applications and jobs", "申請とジョブ"}, "orders jobs preflights"},
     {"deployment", {"Targets and deployments", "適用先と適用"}, "targets bindings deployments"},
-    {"watching", {"What is watched", "監視"}, "endpoints"},
+    {"watching", {"What is watched, and what is found", "監視と探索"}, "endpoints discoveries"},
     {"settings",
      {"CA accounts, notifiers, places of backups and their types",
       "認証局設定、通知先、バックアップ先とその種類"},

@@ -315,6 +315,10 @@ struct import_seen {
     const char *key; /* "none", "fits", "other", "locked", "unread", "unknown" (vault is sealed) */
     const char *format;
 };
+/* A certificate as it was issued elsewhere, called c->name, of c->group_id: counted by the licence,
+ * its version complete in staging and without a key. Nobody renews it before it has a CA. */
+MUST enum rc cert_register(struct request *r, const struct cert_info *leaf, const char *pem,
+                           struct cert *c, struct cert_version *ret, struct err *err);
 MUST enum rc import_look(struct request *r, const struct import_in *in, struct import_seen *ret,
                          struct err *err);
 /* Guessing a file's password is slowed like guessing a person's. */
@@ -324,6 +328,11 @@ MUST enum rc cert_kept_from_input(struct request *r, const struct cert_in *in, s
                                   struct err *err);
 MUST enum rc cert_from_input(struct request *r, const struct cert_in *in, struct cert *c,
                              struct err *err);
+
+/* watch.c */
+void view_endpoint(struct request *r, const struct endpoint *e);
+/* One more that is watched, looked at now; group and expectation are the caller's. */
+MUST enum rc endpoint_begin(struct request *r, struct endpoint *e, struct err *err);
 
 /* tags.c */
 #define FIELD_TAGS(S) FIELD_LIST(S, tags, .max = 20, .label = {"Tags", "タグ"})

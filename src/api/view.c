@@ -3,6 +3,7 @@
 
 #include "api/priv.h"
 #include "crypto/digest.h"
+#include "store/repo_discover.h"
 
 enum { MANY = 1000 };
 
@@ -89,6 +90,10 @@ static enum rc subject_name(struct request *r, struct db *db, const char *subjec
         struct endpoint e;
         TRY(db_endpoint_get(db, id, r->a, &e, &none));
         *ret = arena_printf(r->a, "%s:%lld", e.host, (long long)e.port);
+    } else if (str_eq(kind, STR("discovery"))) {
+        struct discovery d;
+        TRY(db_discovery_get(db, id, r->a, &d, &none));
+        *ret = d.name;
     } else if (str_eq(kind, STR("version"))) {
         struct cert_version v;
         struct cert c;

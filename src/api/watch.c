@@ -26,7 +26,7 @@ static const struct field endpoint_fields[] = {
                .label = {"Look every", "確認間隔"}),
     FIELD_END};
 
-static void view_endpoint(struct request *r, const struct endpoint *e)
+void view_endpoint(struct request *r, const struct endpoint *e)
 {
     struct json_writer *w = &r->w;
     jw_object(w);
@@ -53,11 +53,24 @@ static void view_endpoint(struct request *r, const struct endpoint *e)
     jw_end_object(w);
 }
 
+enum rc endpoint_begin(struct request *r, struct endpoint *e, struct err *err)
+{
+    int64_t job = 0;
+    e->next_at = e->created = e->updated = r->now;
+    e->state = "new";
+    e->revision = 1;
+    TRY(db_endpoint_add(r->db, e, err));
+    TRY(job_request_watch(r->db, e->id, r->now, &job, err));
+    r_subject(r, "endpoint", e->id);
+    r_event(r, "endpoint", e->id);
+    r->wake = true;
+    return RC_OK;
+}
+
 static enum rc run_create(struct request *r, struct err *err)
 {
     const struct endpoint_in *in = r->in;
     struct cert c = {0};
-    int64_t job = 0;
     if (in->cert)
         TRY(find_cert(r, in->cert, &c, err));
     if (in->sni && !host_is_valid(in->sni)) {
@@ -72,19 +85,10 @@ static enum rc run_create(struct request *r, struct err *err)
                          .sni = in->sni,
                          .starttls = in->starttls,
                          .cert_id = c.id,
-                         .every = in->every,
-                         .next_at = r->now,
-                         .state = "new",
-                         .created = r->now,
-                         .updated = r->now,
-                         .revision = 1};
+                         .every = in->every};
     TRY(group_from_input(r, in->group, c.group_id, &e.group_id, err));
-    TRY(db_endpoint_add(r->db, &e, err));
-    TRY(job_request_watch(r->db, e.id, r->now, &job, err));
+    TRY(endpoint_begin(r, &e, err));
     TRY(db_endpoint_get(r->db, e.id, r->a, &e, err));
-    r_subject(r, "endpoint", e.id);
-    r_event(r, "endpoint", e.id);
-    r->wake = true;
     r->status = 201;
     view_endpoint(r, &e);
     return RC_OK;

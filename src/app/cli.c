@@ -386,8 +386,8 @@ const struct cli_command_set cli_set_main = {commands, COUNT_OF(commands)};
 const struct cli_command *cli_command_at(size_t i)
 {
     static const struct cli_command_set *const sets[] = {
-        &cli_set_local,   &cli_set_main, &cli_set_change, &cli_set_keep,
-        &cli_set_licence, &cli_set_orgs, &cli_set_people, &cli_set_vendor};
+        &cli_set_local,   &cli_set_main, &cli_set_discover, &cli_set_change, &cli_set_keep,
+        &cli_set_licence, &cli_set_orgs, &cli_set_people,   &cli_set_vendor};
     for (size_t s = 0; s < COUNT_OF(sets); s++) {
         if (i < sets[s]->n)
             return &sets[s]->v[i];

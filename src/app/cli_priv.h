@@ -66,7 +66,7 @@ struct cli_command_set {
     size_t n;
 };
 extern const struct cli_command_set cli_set_local, cli_set_main, cli_set_keep, cli_set_licence,
-    cli_set_orgs, cli_set_people, cli_set_vendor, cli_set_change;
+    cli_set_orgs, cli_set_people, cli_set_vendor, cli_set_change, cli_set_discover;
 
 /* cli.c */
 const struct cli_command *cli_command_at(size_t i); /* NULL past the last */

@@ -10,9 +10,10 @@
 #include "model/policy.h"
 
 static const struct flow *const flows[] = {
-    &flow_issue,  &flow_deploy, &flow_plan,        &flow_watch,  &flow_schedule,
-    &flow_notify, &flow_check,  &flow_notify_test, &flow_revoke, &flow_vendor_mail,
-    &flow_syslog, &flow_backup, &flow_reseal,      &flow_tidy,   &flow_preflight};
+    &flow_issue,    &flow_deploy,      &flow_plan,      &flow_watch,
+    &flow_schedule, &flow_notify,      &flow_check,     &flow_notify_test,
+    &flow_revoke,   &flow_vendor_mail, &flow_syslog,    &flow_backup,
+    &flow_reseal,   &flow_tidy,        &flow_preflight, &flow_discover};
 
 static const struct flow *flow_find(const char *kind)
 {

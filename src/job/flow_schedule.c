@@ -8,9 +8,11 @@
 #include "base/log.h"
 #include "job/job_priv.h"
 #include "job/notify_rule.h"
+#include "store/repo_discover.h"
 
 enum { RENEWALS = 20, HELD = 1000, LOOKS = 100, SCAN = 200, RETRIES = 100 };
-#define SCAN_EVERY (3600 * USEC_PER_SEC)
+#define SCAN_EVERY     (3600 * USEC_PER_SEC)
+#define DISCOVERY_KEPT (90 * USEC_PER_DAY)
 
 struct tick {
     int64_t high, wrong_since, cursor, scan_at, cleaned_at, licence_since, licence_said, held_at;
@@ -160,6 +162,7 @@ static enum rc clean(struct db *db, struct tick *t, int64_t now, struct err *err
         return RC_OK;
     t->cleaned_at = now;
     TRY(db_challenge_expire(db, now, err));
+    TRY(db_discovery_expire(db, now - DISCOVERY_KEPT, err));
     return db_session_expire(db, now, err);
 }
 

@@ -184,7 +184,7 @@ static enum rc look(struct run *r, struct step_out *out, struct err *err)
     TRY(rc);
     int64_t now = run_now(r);
     const char *sni = wa->ep.sni ? wa->ep.sni : wa->ep.host;
-    struct look l = {wa->ep.host, sni_for(r->a, sni), wa->ep.port, STARTTLS_NONE};
+    struct look l = {.host = wa->ep.host, .sni = sni_for(r->a, sni), .port = wa->ep.port};
     if (wa->ep.starttls && !starttls_from_name(wa->ep.starttls, &l.starttls))
         l.starttls = STARTTLS_NONE;
     wa->worst = "unreachable";

@@ -28,8 +28,8 @@ enum rc job_hold_clear(struct db *db, struct err *err)
 
 static bool quiet(const char *kind)
 {
-    static const char *const kinds[] = {"schedule", "watch",  "check",  "notify",   "notify_test",
-                                        "plan",     "backup", "syslog", "preflight"};
+    static const char *const kinds[] = {"schedule", "watch",  "check",  "notify",    "notify_test",
+                                        "plan",     "backup", "syslog", "preflight", "discover"};
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         if (strcmp(kinds[i], kind) == 0)
             return true;

@@ -49,6 +49,11 @@ MUST enum rc job_request_plan(struct db *db, int64_t cert_id, int64_t binding_id
                               int64_t *ret_job, struct err *err);
 MUST enum rc job_request_watch(struct db *db, int64_t endpoint_id, int64_t now, int64_t *ret_job,
                                struct err *err);
+/* A discovery with its places, and the job that looks at them (model/discover.h). RC_CONFLICT when
+ * the group has enough of them under way. */
+struct discover_list;
+MUST enum rc job_request_discover(struct db *db, struct discovery *d,
+                                  const struct discover_list *places, int64_t now, struct err *err);
 /* connector check (接続テスト): the result is the job's progress {"seen": "..."} or its error. */
 MUST enum rc job_request_check(struct db *db, int64_t connector_id, int64_t now, int64_t *ret_job,
                                struct err *err);

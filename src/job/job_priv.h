@@ -148,7 +148,7 @@ struct flow {
 
 extern const struct flow flow_issue, flow_deploy, flow_plan, flow_watch, flow_schedule, flow_notify,
     flow_check, flow_notify_test, flow_revoke, flow_tidy, flow_syslog, flow_vendor_mail,
-    flow_backup, flow_reseal, flow_preflight;
+    flow_backup, flow_reseal, flow_preflight, flow_discover;
 
 /* ---- engine_run.c ---- */
 void run_job(struct run *r);
@@ -206,6 +206,7 @@ struct look {
     const char *host, *sni; /* sni NULL: none */
     int64_t port;
     enum starttls starttls;
+    int64_t patience; /* microseconds for the name and for each address; 0 = 8 s */
 };
 struct looked {
     const char *addr;

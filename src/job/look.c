@@ -19,7 +19,7 @@ const char *sni_for(struct arena *a, const char *name)
 static void look_one(struct run *r, const struct look *l, const struct net_addr *addr,
                      struct looked *ret)
 {
-    int64_t until = clock_mono(r->e->o.clock) + PROBE_USEC;
+    int64_t until = clock_mono(r->e->o.clock) + (l->patience ? l->patience : PROBE_USEC);
     struct tls_probe p = {.addr = *addr,
                           .sni = l->sni,
                           .starttls = l->starttls,
@@ -38,7 +38,7 @@ enum rc look_all(struct run *r, const struct look *l, struct looked **ret, size_
 {
     struct net_addr *addrs = NULL;
     size_t n = 0;
-    int64_t until = clock_mono(r->e->o.clock) + PROBE_USEC;
+    int64_t until = clock_mono(r->e->o.clock) + (l->patience ? l->patience : PROBE_USEC);
     TRY(egress_resolve(&r->e->o.egress, l->host, (int)l->port, until, r->a, &addrs, &n, err));
     struct looked *v = arena_array(r->a, n, sizeof *v);
     if (!v)

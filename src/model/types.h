@@ -149,6 +149,37 @@ struct observation {
 
 enum job_state { JOB_READY = 0, JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_BLOCKED, JOB_CANCELLED };
 
+/* One look at many addresses, and what stood there. */
+struct discovery {
+    int64_t id;
+    const char *name; /* what was asked for, shortened */
+    int64_t total, looked, found;
+    int64_t group_id, job_id;
+    const char *actor;
+    int64_t created, updated;
+    enum job_state state; /* of its job */
+};
+
+/* kind: "waiting", "nothing" (nobody answers), "refused" (no connection may go there), "no_tls",
+ * "cert". What is beside it is what the transaction sees of it: see db_discovery_items(). */
+struct discovery_item {
+    int64_t id, discovery_id;
+    const char *host;
+    int64_t port;
+    const char *kind, *addr, *protocol;
+    const char *sha256, *subject, *issuer, *serial, *key_alg;
+    const char *name; /* the first of its names, or its common name */
+    struct names names;
+    int64_t not_before, not_after;
+    bool trusted;
+    const char *chain; /* PEM; NULL in lists */
+    const char *error;
+    int64_t seen_at;
+    /* Now: whose certificate it is, who else has its name, where it is watched; 0 = none. */
+    int64_t held_id, twin_id, endpoint_id;
+    const char *relation; /* kind, or for "cert": "held", "other", "unknown" */
+};
+
 struct job {
     int64_t id;
     const char *kind;    /* "issue", "deploy", "watch", "notify", "schedule" ... */

@@ -258,6 +258,23 @@ static const char v15[] =
     "CREATE INDEX endpoint_state ON endpoint (state, id, group_id);"
     "CREATE INDEX endpoint_bad ON endpoint (id) WHERE state NOT IN ('ok', 'new');";
 
+/* What stands at many addresses, looked at once. */
+static const char v16[] =
+    "CREATE TABLE discovery (id {id}, name TEXT NOT NULL, total BIGINT NOT NULL,"
+    " looked BIGINT NOT NULL, found BIGINT NOT NULL, group_id BIGINT NOT NULL,"
+    " job_id BIGINT NOT NULL, actor TEXT, created BIGINT NOT NULL, updated BIGINT NOT NULL);"
+    "CREATE INDEX discovery_group ON discovery (group_id, id);"
+    "CREATE TABLE discovery_item (id {id}, discovery_id BIGINT NOT NULL"
+    " REFERENCES discovery (id) ON DELETE CASCADE, host TEXT NOT NULL, port BIGINT NOT NULL,"
+    " kind TEXT NOT NULL, addr TEXT, protocol TEXT, sha256 TEXT, subject TEXT, issuer TEXT,"
+    " serial TEXT, key_alg TEXT, name TEXT, names TEXT, not_before BIGINT NOT NULL,"
+    " not_after BIGINT NOT NULL, trusted BIGINT NOT NULL, chain TEXT, error TEXT,"
+    " seen_at BIGINT NOT NULL);"
+    "CREATE INDEX discovery_item_of ON discovery_item (discovery_id, id);"
+    "CREATE INDEX discovery_item_left ON discovery_item (discovery_id, id)"
+    " WHERE kind = 'waiting';"
+    "CREATE INDEX observation_sha256 ON observation (endpoint_id, sha256, id);";
+
 const struct migration store_migrations[] = {
     {1, v1, NULL},
     {2, v2, NULL},
@@ -274,6 +291,7 @@ const struct migration store_migrations[] = {
     {13, v13, NULL},
     {14, v14, NULL},
     {15, v15, NULL},
+    {16, v16, NULL},
 #ifdef INRO_EXTRA_MIGRATION /* tests of upgrades build a program of the future */
     {
         1000,

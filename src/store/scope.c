@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "store/repo.h"
+#include "store/repo_discover.h"
 
 void db_scope(struct db *db, const char *groups)
 {
@@ -65,6 +65,22 @@ static bool subject_parts(const char *subject, struct str *ret_kind, int64_t *re
            str_to_i64(rest, 1, INT64_MAX, ret_id);
 }
 
+/* An endpoint's or a discovery's. */
+static enum rc group_of_watched(struct db *db, struct str kind, int64_t id, struct arena *a,
+                                int64_t *ret, struct err *err)
+{
+    struct endpoint e;
+    struct discovery d;
+    if (str_eqs(kind, "endpoint")) {
+        TRY(db_endpoint_get(db, id, a, &e, err));
+        *ret = e.group_id;
+        return RC_OK;
+    }
+    TRY(db_discovery_get(db, id, a, &d, err));
+    *ret = d.group_id;
+    return RC_OK;
+}
+
 enum owner_kind { OWNER_NONE, OWNER_GROUP, OWNER_SHARED };
 
 static enum rc owner_of(struct db *db, const char *subject, struct arena *a,
@@ -73,7 +89,6 @@ static enum rc owner_of(struct db *db, const char *subject, struct arena *a,
     const char *scope = db->scope;
     struct str kind;
     int64_t id = 0;
-    struct endpoint e;
     struct cert_version v;
     struct connector c;
     struct organisation o;
@@ -87,9 +102,8 @@ static enum rc owner_of(struct db *db, const char *subject, struct arena *a,
     *ret_kind = OWNER_GROUP;
     if (str_eqs(kind, "cert")) {
         rc = group_of_cert(db, id, ret_group, &none);
-    } else if (str_eqs(kind, "endpoint")) {
-        rc = db_endpoint_get(db, id, a, &e, &none);
-        *ret_group = rc == RC_OK ? e.group_id : 0;
+    } else if (str_eqs(kind, "endpoint") || str_eqs(kind, "discovery")) {
+        rc = group_of_watched(db, kind, id, a, ret_group, &none);
     } else if (str_eqs(kind, "version")) {
         rc = db_version_get(db, id, a, &v, &none);
         if (rc == RC_OK)

@@ -2,6 +2,8 @@
  * Every route x every role x own, other group's and nobody's things, from the route table itself. A
  * new route that takes a body, or whose path names a new kind of thing, must be given one here.
  */
+#include "model/discover.h"
+#include "store/repo_discover.h"
 #include "unit/api/api_rig.h"
 
 #define OTHER "zz-other" /* is in every name of the other group's things */
@@ -13,7 +15,7 @@ struct world {
     struct api_rig r;
     int64_t group[IDS], cert[IDS], target[IDS], endpoint[IDS], binding[IDS], deployment[IDS],
         job[IDS], order[IDS], user[IDS], token[IDS], version[IDS], org[IDS], contact[IDS],
-        view[IDS], preflight[IDS];
+        view[IDS], preflight[IDS], discovery[IDS], found[IDS];
     const char *session[IDS];
     int64_t ca, notifier, backup;
     struct who admin, operator, viewer, loner, must_change, op_token, view_token, nobody;
@@ -124,6 +126,24 @@ static void add_side(struct world *w, struct db *db, int side, const char *host,
     OK(notice_raise(db, "cert.issued", subject, host, data, RIG_NOW, err));
 }
 
+/* A discovery that has found one address, as its job leaves it. */
+static void add_discovery(struct world *w, struct db *db, int side, const char *host)
+{
+    struct discover_pair place = {host, 8443};
+    struct discovery d = {.name = host, .group_id = w->group[side]};
+    struct discovery_item_list l;
+    OK(job_request_discover(db, &d, &(struct discover_list){&place, 1, 0}, RIG_NOW, err));
+    w->discovery[side] = d.id;
+    OK(db_discovery_waiting(db, d.id, 10, w->r.a, &l, err));
+    l.v[0].kind = "cert";
+    l.v[0].sha256 = "ab";
+    l.v[0].name = host;
+    l.v[0].seen_at = RIG_NOW;
+    OK(db_discovery_item_seen(db, &l.v[0], err));
+    OK(db_discovery_count(db, d.id, RIG_NOW, err));
+    w->found[side] = l.v[0].id;
+}
+
 /* The person's own token and session, or another's. */
 static void add_personal(struct world *w, struct db *db, int side, int64_t user, const char *name)
 {
@@ -207,6 +227,8 @@ static void world_start(struct world *w)
         "{\"host\":\"m.example\",\"from\":\"a@a.example\",\"to\":[\"b@a.example\"]}", 0);
     add_side(w, db, OWN, "www.a.example", "web1");
     add_side(w, db, THEIRS, "www." OTHER ".example", OTHER "1");
+    add_discovery(w, db, OWN, "found.a.example");
+    add_discovery(w, db, THEIRS, "found." OTHER ".example");
     add_personal(w, db, OWN, w->operator.user_id, "own");
     add_personal(w, db, THEIRS, other.user_id, OTHER);
     OK(db_commit(&db, err));
@@ -244,6 +266,10 @@ static const struct body_row bodies[] = {
     {"cert.request", "{}"},
     {"cert.revoke", "{\"reason\":\"superseded\"}"},
     {"cert.update", "{\"name\":\"renamed\"}"},
+    {"discovery.adopt", "{\"items\":[\"%item%\"],\"action\":\"watch\"}"},
+    {"discovery.create", "{\"targets\":\"192.0.2.7\",\"group\":\"%group%\"}"},
+    {"discovery.plan", "{\"items\":[\"%item%\"]}"},
+    {"endpoint.adopt", "{}"},
     {"endpoint.create", "{\"host\":\"new.a.example\",\"group\":\"%group%\"}"},
     {"endpoint.update", "{\"every\":\"2h\"}"},
     {"group.create", "{\"name\":\"n\"}"},
@@ -306,6 +332,9 @@ static const char *put_in(struct world *w, const char *text, enum side side)
         } else if (strncmp(p, "%group%", 7) == 0) {
             name = "%group%";
             id = w->group[side];
+        } else if (strncmp(p, "%item%", 6) == 0) {
+            name = "%item%";
+            id = w->found[side];
         }
         if (name)
             buf_addf(&b, "%lld", (long long)id);
@@ -353,6 +382,7 @@ NUMBER(org)
 NUMBER(contact)
 NUMBER(view)
 NUMBER(preflight)
+NUMBER(discovery)
 static const char *name_session(struct world *w, enum side side)
 {
     return w->session[side];
@@ -401,6 +431,7 @@ static const struct thing things[] = {
     {"notifiers", false, false, name_notifier},
     {"backup-stores", false, false, name_backup},
     {"endpoints", true, false, name_endpoint},
+    {"discoveries", true, false, name_discovery},
     {"bindings", true, false, name_binding},
     {"deployments", true, false, name_deployment},
     {"jobs", true, false, name_job},
