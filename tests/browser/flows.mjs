@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { api, axe, check, config, control, ids, open, phone, proveIfAsked, settle, shot, test, text, visit, wide } from "./kit.mjs";
+import { api, axe, check, config, control, ids, open, phone, proveIfAsked, settle, shot, signIn, test, text, visit, PASSWORD } from "./kit.mjs";
 
 const post = async (page, path, body) => {
   const a = await api(page, "POST", path, body);
@@ -489,4 +489,95 @@ test("apply: forty names pasted, back and forth, a reload and a lost server: not
   check(all.length === 1 && all[0].names.length === 41 && all[0].targets.deployed === 1, `registered: ${JSON.stringify(all).slice(0, 300)}`);
   for (const b of (await api(page, "GET", `/bindings?cert=${all[0].id}`)).body.items) await api(page, "DELETE", `/bindings/${b.id}`);
   await api(page, "DELETE", `/certs/${all[0].id}`);
+});
+
+test("the guide leads from nothing to a certificate that is served", async () => {
+  const world = await control("empty");
+  const page = await open({ fresh: true, lang: "ja", url: world.url });
+  await signIn(page, world.login, world.password, PASSWORD);
+  await page.click("a.button:has-text('はじめる')");
+  const begin = async (n, title) => {
+    const step = page.locator("ol.guide > li").nth(n);
+    await page.waitForSelector(`ol.guide > li.now h2:has-text('${title}')`);
+    await step.locator("a.button.primary").click();
+  };
+  const back = async () => page.click(".guide-bar a:has-text('手順に戻る')");
+  const save = async (until) => {
+    await page.click("form.form button.primary");
+    await proveIfAsked(page, until);
+  };
+  await settle(page);
+  await axe(page, "the guide");
+  await shot(page, "150-guide-ja");
+  await begin(0, "認証局を追加する");
+  await page.click(".choice:has-text('ACME')");
+  await page.getByLabel("名前").first().fill("Let's Pebble");
+  await page.getByLabel(/^ディレクトリURL|^ディレクトリ URL|^ディレクトリ(?!の)/).first().fill(world.directory);
+  for (const fold of await page.locator("form details:not([open]) summary").all()) await fold.click();
+  await page.getByLabel(/ルート/).first().fill(world.roots);
+  await shot(page, "151-guide-ca-ja");
+  await save("section:has(#check) .state-done");
+  await page.waitForSelector(".guide-bar:has-text('通知先を設定する')"); // it knows that the first is done
+  await axe(page, "a CA by the guide");
+  await shot(page, "152-guide-ca-made-ja");
+  await back();
+  await begin(1, "通知先を設定する");
+  await page.waitForSelector("form.form");
+  await page.getByLabel("名前").first().fill("担当者");
+  await page.getByLabel(/^メールサーバー/).fill("127.0.0.1");
+  await page.getByLabel(/^ポート/).fill(String(world.mail.port));
+  await page.getByLabel(/^ユーザー名/).fill(world.mail.user);
+  await page.locator("form input[type=password]").fill(world.mail.password);
+  await page.getByLabel(/^差出人/).fill("inro@example.jp");
+  await page.getByLabel(/^宛先/).fill("ops@example.jp");
+  for (const fold of await page.locator("form details:not([open]) summary").all()) await fold.click();
+  await page.getByLabel(/^追加の信頼ルート/).fill(world.mail.roots);
+  await save("section:has(#check) .state-done");
+  await page.click("button:has-text('テスト通知を送る')");
+  await page.waitForSelector("text=テスト通知を送信しました", { timeout: 30000 });
+  await back();
+  await begin(2, "適用先を追加する");
+  await page.click(".choice:has-text('nginx')");
+  await page.getByLabel("名前").first().fill("web");
+  for (const fold of await page.locator("form details:not([open]) summary").all()) await fold.click();
+  await page.getByLabel(/^検査コマンド/).fill(world.web.test);
+  await page.getByLabel(/^再読み込みコマンド/).fill(world.web.reload);
+  await save("section:has(#check) .state-done");
+  await back();
+  await begin(3, "証明書を申請する");
+  const next = async () => {
+    await page.waitForFunction(() => !document.querySelector("form.wizard .actions button.primary").disabled, null, { timeout: 30000 });
+    await page.click("form.wizard .actions button.primary");
+  };
+  await page.fill("textarea", "guide.example.jp");
+  await next();
+  await page.click("text=Let's Pebble");
+  for (let i = 0; i < 3; i++) await next();
+  await page.click("text=適用先を追加 >> nth=-1");
+  await page.selectOption("form.wizard select", "web");
+  const place = page.locator(".place input");
+  await place.nth(0).fill(world.web.crt);
+  await place.nth(1).fill(world.web.key);
+  await page.getByLabel(/^確認先/).fill(`127.0.0.1:${world.web.port}`);
+  await next();
+  await next();
+  await page.waitForSelector("section:has(#deploy) .job-line .state-done", { timeout: 30000 });
+  await shot(page, "153-guide-deployed-ja");
+  await page.setViewportSize(phone);
+  await shot(page, "153-guide-deployed-ja-phone");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await back();
+  await begin(5, "外側から監視する");
+  await page.locator("dialog input").first().fill(`127.0.0.1:${world.web.port}`);
+  await page.click("dialog button.primary");
+  await page.waitForSelector("dialog", { state: "detached" });
+  await page.goto(page.base + "/guide");
+  await page.waitForSelector("text=すべて完了しました");
+  check((await page.$$("ol.guide > li.done")).length === 6, "a step is not seen as done");
+  await shot(page, "154-guide-done-ja");
+  await visit(page, "/");
+  check(!(await page.$(".guide-bar")), "the guide goes on although all is done");
+  const certs = (await api(page, "GET", "/certs?limit=5")).body.items;
+  check(certs.length === 1 && certs[0].health === "valid" && certs[0].targets.deployed === 1, `in the end: ${JSON.stringify(certs).slice(0, 300)}`);
+  await control("full");
 });

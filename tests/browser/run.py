@@ -232,6 +232,28 @@ class Fleet:
                 "place": {"cert_path": crt, "key_path": key, "verify": [f"127.0.0.1:{part.port}"], "sni": "far.example.jp"},
                 "port": part.port}
 
+    def empty(self):
+        """Another installation with nothing in it, a CA that asks it for proofs, and a web server to serve from."""
+        http01 = free_port()
+        i = self.rig.add(Inro(self.binary, f"{self.out}/empty", http01=http01, args=[
+            "--dns-servers", f"127.0.0.1:{self.dns.dns}", "--http01-port", str(http01)]))
+        ca = self.rig.add(Pebble(f"{self.out}/empty-ca", self.dns.dns, http01, validity=90 * 86400,
+                                 env={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"}))
+        crt, key = self_signed(f"{self.out}/empty-web/tls", "site", "DNS:guide.example.jp")
+        web = self.rig.add(Nginx(f"{self.out}/empty-web", "127.0.0.1", free_port(), {"guide.example.jp": (crt, key)}))
+        i.start()
+        self.new = i
+        with open(ca.cert) as roots, open(self.mail.cert) as mail:
+            return {"url": f"https://{i.listen}", "login": i.login, "password": i.password, "directory": ca.directory,
+                    "roots": roots.read(), "mail": {"port": self.mail.port, "user": self.mail.user, "password": self.mail.password,
+                                                    "roots": mail.read()},
+                    "web": {"port": web.port, "crt": crt, "key": key, "test": web.test_command, "reload": web.reload_command}}
+
+    def full(self):
+        """It is needed no more."""
+        self.new.stop()
+        return {}
+
     def rekey(self):
         """The machine behind SSH is rebuilt, or it is another one."""
         self.sshd.new_host_key()
@@ -312,7 +334,7 @@ def control(fleet):
                     fleet.restore()
                 elif self.path == "/supersede":
                     fleet.supersede()
-                elif self.path in ("/beside", "/far", "/rekey"):
+                elif self.path in ("/beside", "/far", "/rekey", "/empty", "/full"):
                     said = getattr(fleet, self.path[1:])()
                 elif self.path == "/apart":
                     fleet.copy.stop()

@@ -17,7 +17,7 @@ import { CertsScreen } from "./certs";
 import { ConnectorsScreen } from "./connectors";
 import { Dashboard } from "./dashboard";
 import { DeploymentScreen, DeploymentsScreen } from "./deployments";
-import { GuideScreen } from "./guide";
+import { GuideBar, GuideScreen } from "./guide";
 import { ImportScreen } from "./importing";
 import { HoldBanner } from "./keeping";
 import { NotifyScreen } from "./notify";
@@ -179,6 +179,7 @@ export function Shell({ session, onOut, onSession, redraw }: Props): JSX.Element
       {open && <div class="veil" onClick={() => setOpen(false)} />}
       <main id="main" tabIndex={-1} key={getLang()}>
         <HoldBanner />
+        <GuideBar key={String(root === "/guide")} here={root === "/guide"} />
         {screen(p, session, onSession, redraw)}
       </main>
       {palette && <Palette commands={commands} close={() => setPalette(false)} />}

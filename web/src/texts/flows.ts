@@ -32,6 +32,9 @@ export const flows = {
   host_key_accepted: ["The host key is registered.", "ホスト鍵を登録しました。"],
   host_key_work: ["What waited for the key", "再開した処理"],
 
+  guide_next: ["Getting started, step {0} of {1}:", "はじめに（{1} 手順中 {0}）："],
+  guide_go_on: ["Back to the guide", "手順に戻る"],
+  guide_leave: ["Hide", "表示しない"],
   names_count: ["{0} names.", "{0} 件のドメイン名。"],
   names_twice: ["{0} given twice are left out.", "重複 {0} 件を除きました。"],
   cert_name_taken: ["“{0}” is the name of another certificate: give this one its own, or renew that one.", "「{0}」は別の証明書の管理名です。別の管理名を入力するか、その証明書を更新してください。"],
