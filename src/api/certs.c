@@ -390,8 +390,8 @@ static enum rc run_deploy(struct request *r, struct err *err)
     if (in->plan)
         TRY(job_request_plan(r->db, c.id, binding, r->now, &job, err));
     else
-        TRY(job_request_deploy(r->db, c.id, in->version, binding, "manual", r->now, &job, &existing,
-                               err));
+        TRY(job_request_deploy(r->db, c.id, in->version, binding, "manual", r_person(r), r->now,
+                               &job, &existing, err));
     return only_job(r, job, err);
 }
 

@@ -5,6 +5,7 @@
 #include "base/base64.h"
 #include "codec/name.h"
 #include "crypto/csr.h"
+#include "model/window.h"
 
 enum { NAMES_MAX = 100, BATCH_MAX = 100, CSR_MAX = 65536 };
 
@@ -24,6 +25,11 @@ const struct field policy_fields[] = {
                .label = {"Allow dropping what the old one had", "旧証明書より減る項目を許可する"}),
     FIELD_BOOL(struct policy_in, auto_renew, .dflt = "true",
                .label = {"Renew by itself", "自動更新"}),
+    FIELD_BOOL(struct policy_in, approval,
+               .label = {"Roll-outs wait for approval", "適用の前に承認を求める"}),
+    FIELD_STR(struct policy_in, window, .max = 64,
+              .label = {"When roll-outs may begin by themselves", "自動適用の時間帯"},
+              .example = "mon-fri 02:00-05:00 +09:00"),
     FIELD_END};
 
 static const struct field_choice keys[] = {
@@ -126,6 +132,9 @@ static enum rc read_policy(struct request *r, const char **ret, struct err *err)
                                "renew_before shorter than validity",
                                "更新開始が発行より前になります。renew_before を validity より"
                                "短くしてください")));
+    struct window w;
+    if (p.window && *p.window && (rc = window_parse(p.window, &w, err)) != RC_OK)
+        return refuse(err, "policy.window", rc);
     return encode_text(r, policy_fields, &p, SCHEMA_STORED, ret, err);
 }
 

@@ -158,6 +158,11 @@ bool text_is_id(const char *text, int64_t *ret)
     return text && str_to_i64(str_from(text), 1, INT64_MAX, ret);
 }
 
+const char *r_person(struct request *r)
+{
+    return r->user.id ? arena_printf(r->a, "user/%lld", (long long)r->user.id) : "local";
+}
+
 enum rc r_id(const char *text, int64_t *ret, struct err *err)
 {
     CHECK(text_is_id(text, ret), err, RC_NOT_FOUND, BLAME_INPUT,

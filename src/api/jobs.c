@@ -165,6 +165,24 @@ static enum rc orders_up(struct request *r, int64_t after, int64_t limit,
     return RC_OK;
 }
 
+struct approve_in {
+    bool now;
+};
+static const struct field approve_fields[] = {
+    FIELD_BOOL(struct approve_in, now,
+               .label = {"Do not wait for its time", "時間帯を待たずに開始する"}),
+    FIELD_END};
+
+static enum rc run_approve(struct request *r, struct err *err)
+{
+    const struct approve_in *in = r->in;
+    int64_t id;
+    TRY(r_id(r->params[0], &id, err));
+    r_subject(r, "job", id);
+    TRY(job_approve(r->db, id, r_person(r), r->actor, in && in->now, r->now, err));
+    return changed(r, id, err);
+}
+
 static enum rc run_orders(struct request *r, struct err *err)
 {
     struct order_row_list list;
@@ -284,6 +302,11 @@ static const struct route rows[] = {
                  "ジョブを表示する（wait=秒で変化を待つ）"}},
     {"job.retry", "POST", "/jobs/{id}/retry", PERM(PERM_OPERATE), ROUTE_WRITE, run_retry,
      .answer = "Job", .summary = {"Try now", "今すぐ再試行する"}},
+    {"job.approve", "POST", "/jobs/{id}/approve", PERM(PERM_OPERATE), ROUTE_WRITE, run_approve,
+     .answer = "Job",
+     .summary = {"Let a roll-out begin that waits for approval or for its time",
+                 "承認または適用時間帯を待つ適用を開始させる"},
+     .body = approve_fields, .body_size = sizeof(struct approve_in)},
     {"job.cancel", "POST", "/jobs/{id}/cancel", PERM(PERM_OPERATE), ROUTE_WRITE, run_cancel,
      .answer = "Job", .summary = {"Cancel a job", "ジョブを取り消す"}},
     {"order.list", "GET", "/orders", PERM(PERM_VIEW), ROUTE_READ, run_orders,

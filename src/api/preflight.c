@@ -7,18 +7,13 @@
 
 #include "api/priv.h"
 
-static const char *asker(struct request *r)
-{
-    return r->user.id ? arena_printf(r->a, "user/%lld", (long long)r->user.id) : "local";
-}
-
 static enum rc run_start(struct request *r, struct err *err)
 {
     const struct cert_in *in = r->in;
     struct cert c = {0};
     AUTO(json) struct json *challenge = NULL;
     int64_t job = 0;
-    const char *by = asker(r);
+    const char *by = r_person(r);
     if (!by)
         return NOMEM(err);
     TRY(cert_from_input(r, in, &c, err));
@@ -39,7 +34,7 @@ static enum rc look(struct request *r, int64_t id, struct job *ret, struct err *
     AUTO(db) struct db *db = NULL;
     AUTO(json) struct json *payload = NULL;
     struct job j;
-    const char *by = asker(r);
+    const char *by = r_person(r);
     TRY(r_read(r, &db, err));
     db_scope(db, NULL); /* a pre-flight belongs to a person, not to a group */
     enum rc rc = by ? db_job_get(db, id, r->a, &j, err) : NOMEM(err);

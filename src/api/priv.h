@@ -228,6 +228,8 @@ MUST enum rc r_query_state(struct request *r, const char *(*name)(int state), in
 /* The page asked for: after=ID (0 = the first page) and limit=N. */
 MUST enum rc r_page(struct request *r, int64_t *ret_after, int64_t *ret_limit, struct err *err);
 MUST enum rc r_body(struct request *r, struct err *err);
+/* The person who asks, whatever the address: "user/12", or "local" for the machine's own socket. */
+const char *r_person(struct request *r);
 MUST enum rc r_id(const char *text, int64_t *ret, struct err *err);
 bool text_is_id(const char *text, int64_t *ret);
 MUST enum rc name_check(const char *name, struct err *err);
@@ -296,7 +298,8 @@ struct cert_in {
 struct policy_in {
     int64_t validity, renew_before;
     const char *on_failure, *profile;
-    bool allow_loss, auto_renew;
+    bool allow_loss, auto_renew, approval;
+    const char *window;
 };
 extern const struct field cert_fields[], cert_batch_fields[], policy_fields[];
 

@@ -175,7 +175,8 @@ static enum rc put_policy(struct cli *c, const struct json *now, struct json_wri
         bool yes_no;
     } all[] = {{"validity", "validity", false},     {"renew-before", "renew_before", false},
                {"on-failure", "on_failure", false}, {"profile", "profile", false},
-               {"allow-loss", "allow_loss", true},  {"auto-renew", "auto_renew", true}};
+               {"allow-loss", "allow_loss", true},  {"auto-renew", "auto_renew", true},
+               {"window", "window", false},         {"approval", "approval", true}};
     jw_key(w, "policy");
     jw_object(w);
     for (size_t i = 0; i < COUNT_OF(all); i++) {
@@ -264,6 +265,11 @@ static const struct cli_command commands[] = {
              {"no-csr", NULL, {"make key and CSR here again", "鍵と CSR を Inro で作成"}},
              {"auto-renew", "yes|no", {"renew by itself", "自動更新"}},
              {"on-failure", "HOW", {"stop, continue or undo_all", "適用先が失敗したとき"}},
+             {"window",
+              "WHEN",
+              {"when roll-outs may begin, - for always: \"mon-fri 02:00-05:00\"",
+               "自動適用の時間帯（- で常時）。例：\"mon-fri 02:00-05:00\""}},
+             {"approval", "yes|no", {"roll-outs wait for approval", "適用前の承認"}},
              {"allow-loss", "yes|no", {"may drop what the old one had", "減る項目を許可"}},
              {"profile", "P", {"CA profile, - for none", "認証局プロファイル（- でなし）"}},
              {"challenge", "TYPE", {"http-01 http-01-webroot", "検証方法"}}),

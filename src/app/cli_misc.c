@@ -171,6 +171,15 @@ int cli_job_change(struct cli *c, struct err *err)
     return cli_show(c, j);
 }
 
+int cli_job_approve(struct cli *c, struct err *err)
+{
+    AUTO(json) struct json *j = NULL;
+    const char *path = cli_path(c, "/jobs/", c->args[0], "/approve");
+    struct str body = cli_opt(c, "now") ? STR("{\"now\":true}") : STR("{}");
+    CLI_TRY(cli_call(c, "POST", path, body, &j, err));
+    return cli_show(c, j);
+}
+
 int cli_audit_list(struct cli *c, struct err *err)
 {
     static const struct cli_column cols[] = {

@@ -141,7 +141,7 @@ cli_fn cli_cert_request, cli_cert_list, cli_cert_show, cli_cert_tag, cli_cert_re
     cli_cert_revoke, cli_cert_remove, cli_cert_import, cli_cert_export, cli_cert_csr, cli_bind,
     cli_deploy, cli_undo;
 cli_fn cli_watch_add, cli_watch_list, cli_watch_now, cli_watch_remove, cli_job_list, cli_job_show,
-    cli_job_change, cli_audit_list, cli_audit_verify, cli_docs, cli_system;
+    cli_job_change, cli_job_approve, cli_audit_list, cli_audit_verify, cli_docs, cli_system;
 
 /* -1 with err set becomes the exit status in cli_main(). */
 #define CLI_TRY(expr)                                                                              \

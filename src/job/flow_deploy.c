@@ -201,6 +201,10 @@ static enum rc begin(struct run *r, struct step_out *out, struct err *err)
     TRY(licence_allows(r, false, err));
     TRY(load(r, false, &d, err));
     TRY(servable(r, d, err));
+    int64_t at = 0;
+    TRY(deploy_may_begin(r, d, &at, err));
+    if (at)
+        return deploy_wait(r, d, at, out, err);
     sort_bindings(d);
     out->save = save_begin;
     out->arg = d;
@@ -429,6 +433,10 @@ static enum rc again(struct run *r, struct step_out *out, struct err *err)
                         "{0}: 適用される前に証明書の有効期限が切れました"),
                     d->cert.name);
     }
+    int64_t at = 0;
+    TRY(deploy_may_begin(r, d, &at, err));
+    if (at)
+        return deploy_wait(r, d, at, out, err);
     for (size_t i = 0; i < d->items.n; i++) {
         struct deploy_item *it = &d->items.v[i];
         if (item_good(it) || it->state == ITEM_APPLYING)
@@ -447,14 +455,17 @@ static enum rc again(struct run *r, struct step_out *out, struct err *err)
 static enum rc failed(struct db *db, struct run *r, const struct err *why, bool blocked,
                       struct err *err)
 {
+    bool asks = strcmp(why->id, "job.needs_approval") == 0;
     if (!blocked || strcmp(r->job.step, "again") == 0)
         return RC_OK; /* "finish" has told it */
-    struct notice_facts f = {
-        .event = "deploy.failed",
-        .subject = r->job.subject,
-        .dedup = arena_printf(r->a, "deploy.blocked:%lld:%s", (long long)r->job.id, why->id),
-        .name = r->job.subject,
-        .why = why};
+    /* Who has to approve is reminded daily: that often it is looked at again. */
+    int64_t day = asks ? run_now(r) / USEC_PER_DAY : 0;
+    struct notice_facts f = {.event = asks ? "deploy.approval" : "deploy.failed",
+                             .subject = r->job.subject,
+                             .dedup = arena_printf(r->a, "deploy.blocked:%lld:%s:%lld",
+                                                   (long long)r->job.id, why->id, (long long)day),
+                             .name = r->job.subject,
+                             .why = why};
     r->made_work = true;
     return notice_facts(db, &f, run_now(r), err);
 }

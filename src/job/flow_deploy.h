@@ -26,6 +26,11 @@ MUST enum rc deploy_bundle(struct run *r, struct deploy *d, struct err *err);
 struct binding *deploy_binding(struct deploy *d, int64_t id);
 MUST enum rc deploy_plan_text(struct run *r, const struct plan *p, bool seen_after,
                               const char **ret, struct err *err);
+/* *ret_at 0: now; else when its time comes, and the step ends with deploy_wait(). */
+MUST enum rc deploy_may_begin(struct run *r, const struct deploy *d, int64_t *ret_at,
+                              struct err *err);
+MUST enum rc deploy_wait(struct run *r, const struct deploy *d, int64_t at, struct step_out *out,
+                         struct err *err);
 /* Plan, apply, verify, and undo on failure; item and binding say how it ended. */
 MUST enum rc deploy_item_run(struct run *r, struct deploy *d, struct deploy_item *i,
                              struct err *err);

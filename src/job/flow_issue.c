@@ -338,8 +338,8 @@ static enum rc request_deploy(struct db *db, struct run *r, struct issue *is, st
     int64_t job = 0;
     bool existing = false;
     TRY(db_cert_set_renew_at(db, is->cert.id, is->renew_at, err));
-    TRY(job_request_deploy(db, is->cert.id, 0, 0, is->current.id ? "renew" : "issue", run_now(r),
-                           &job, &existing, err));
+    TRY(job_request_deploy(db, is->cert.id, 0, 0, is->current.id ? "renew" : "issue", NULL,
+                           run_now(r), &job, &existing, err));
     is->deploy = job;
     if (!existing)
         return RC_OK;

@@ -20,10 +20,16 @@ MUST enum rc job_request_issue(struct db *db, int64_t cert_id, const char *reaso
 MUST enum rc job_ask_again(struct db *db, int64_t job_id, int64_t now, struct err *err);
 /* Deploys a version (0 = the newest complete one) to all bindings, or to one (binding_id).
  * An open roll-out that waits after a failure is taken up now, or gives way to another wish;
- * RC_CONFLICT when a person wishes another while one is at work. */
+ * RC_CONFLICT when a person wishes another while one is at work. by: the person, as job_approve()
+ * takes them; NULL = Inro itself. */
 MUST enum rc job_request_deploy(struct db *db, int64_t cert_id, int64_t version_id,
-                                int64_t binding_id, const char *reason, int64_t now,
+                                int64_t binding_id, const char *reason, const char *by, int64_t now,
                                 int64_t *ret_job, bool *ret_existing, struct err *err);
+/* Lets a roll-out begin that waits for somebody's word or, with `begin_now`, for its time.
+ * RC_DENIED to who asked for it (`by`), RC_CONFLICT when it does not wait. actor: for the record.
+ */
+MUST enum rc job_approve(struct db *db, int64_t job_id, const char *by, const char *actor,
+                         bool begin_now, int64_t now, struct err *err);
 /*
  * Ends a job. A roll-out that is at its targets finishes the one at hand (or puts it back), begins
  * no other and ends by itself; any other job is cancelled at once.

@@ -56,6 +56,9 @@ static const struct row rows[] = {
         "{0} could not be deployed everywhere: {2} See the roll-out for each target.",
         "{0} を一部の適用先に適用できませんでした。理由: {2} 適用の画面で各適用先の状態を確認してく"
         "ださい。"),
+    ROW("deploy.approval", "Approval needed: {0}", "適用の承認が必要です: {0}",
+        "A roll-out waits to be approved: {2} Look at its plan, then approve it.",
+        "適用の承認を待っています。{2} 変更内容を確認し、承認してください。"),
     ROW("endpoint.expiring", "Served certificate expires soon: {0}",
         "提示中の証明書の期限が近づいています: {0}",
         "{0} serves a certificate that ends on {1}. Renew it.",

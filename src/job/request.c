@@ -72,6 +72,23 @@ enum rc job_request_issue(struct db *db, int64_t cert_id, const char *reason, in
     return request(db, &s, p.p, now, ret_job, ret_existing, err);
 }
 
+/* A roll-out whose time has not come: nothing failed, and nothing is at work. */
+static bool waits_for_its_time(const struct job *j, int64_t now)
+{
+    return strcmp(j->kind, "deploy") == 0 && j->state == JOB_READY && !j->error &&
+           j->run_at > now && (strcmp(j->step, "begin") == 0 || strcmp(j->step, "again") == 0);
+}
+
+/* Who asks by hand for what waits for its time means now. */
+static enum rc not_later(struct db *db, const struct job *j, int64_t now, struct err *err)
+{
+    if (!waits_for_its_time(j, now))
+        return RC_OK;
+    struct approval p = {.job_id = j->id, .begin_now = true, .at = now};
+    TRY(db_approval_put(db, &p, err));
+    return db_job_retry_now(db, j->id, now, err);
+}
+
 /*
  * A roll-out of this certificate is open already. One that waits after a failure gives way to
  * another wish, or is taken up now; one at work is never disturbed.
@@ -99,7 +116,37 @@ static enum rc join_deploy(struct db *db, int64_t open_id, const struct spec *s,
     CHECK(same || !asked, err, RC_CONFLICT, BLAME_INPUT,
           MSG("job.deploying", "a roll-out of this certificate is under way; wait for it to end",
               "この証明書は適用中です。完了してからやり直してください"));
-    return settled ? db_job_retry_now(db, j.id, now, err) : RC_OK;
+    return settled ? db_job_retry_now(db, j.id, now, err)
+           : asked ? not_later(db, &j, now, err)
+                   : RC_OK;
+}
+
+enum rc job_approve(struct db *db, int64_t job_id, const char *by, const char *actor,
+                    bool begin_now, int64_t now, struct err *err)
+{
+    AUTO(arena) struct arena *a = arena_create(0);
+    AUTO(json) struct json *payload = NULL, *error = NULL;
+    struct job j;
+    if (!a)
+        return NOMEM(err);
+    TRY(db_job_get(db, job_id, a, &j, err));
+    if (j.payload)
+        TRY(json_parse(str_from(j.payload), &payload, err));
+    if (j.error)
+        TRY(json_parse(str_from(j.error), &error, err));
+    bool asks =
+        j.state == JOB_BLOCKED && strcmp(json_str_or(error, "id", ""), "job.needs_approval") == 0;
+    CHECK(asks || (begin_now && waits_for_its_time(&j, now)), err, RC_CONFLICT, BLAME_INPUT,
+          MSG("job.not_waiting", "job {0} does not wait for anybody's word",
+              "ジョブ {0} は承認を待っていません"),
+          NUM(job_id));
+    CHECK(!asks || strcmp(json_str_or(payload, "by", ""), by) != 0, err, RC_DENIED, BLAME_INPUT,
+          MSG("job.own_wish", "who asked for a roll-out cannot approve it; ask a colleague",
+              "自分で依頼した適用は承認できません。別の担当者に依頼してください"));
+    struct approval p = {
+        .job_id = job_id, .approved = asks, .begin_now = begin_now, .actor = actor, .at = now};
+    TRY(db_approval_put(db, &p, err));
+    return db_job_retry_now(db, job_id, now, err);
 }
 
 enum rc job_ask_again(struct db *db, int64_t job_id, int64_t now, struct err *err)
@@ -143,8 +190,8 @@ enum rc job_stop(struct db *db, int64_t job_id, int64_t now, struct err *err)
 }
 
 static enum rc request_deploy(struct db *db, int64_t cert_id, int64_t version_id,
-                              int64_t binding_id, const char *reason, int64_t now, int64_t *ret_job,
-                              bool *ret_existing, struct err *err)
+                              int64_t binding_id, const char *reason, const char *by, int64_t now,
+                              int64_t *ret_job, bool *ret_existing, struct err *err)
 {
     AUTO(buf) struct buf p = BUF(1024);
     struct json_writer w = JSON_WRITER(&p);
@@ -155,6 +202,7 @@ static enum rc request_deploy(struct db *db, int64_t cert_id, int64_t version_id
     jw_ki64(&w, "version", version_id);
     jw_ki64(&w, "binding", binding_id);
     jw_kstr(&w, "reason", reason);
+    jw_kstr(&w, "by", by);
     jw_end_object(&w);
     TRY(buf_ok(&p, err));
     struct spec s = {"deploy", "cert", "begin", NULL, cert_id, 0, true};
@@ -170,10 +218,10 @@ static enum rc request_deploy(struct db *db, int64_t cert_id, int64_t version_id
 }
 
 enum rc job_request_deploy(struct db *db, int64_t cert_id, int64_t version_id, int64_t binding_id,
-                           const char *reason, int64_t now, int64_t *ret_job, bool *ret_existing,
-                           struct err *err)
+                           const char *reason, const char *by, int64_t now, int64_t *ret_job,
+                           bool *ret_existing, struct err *err)
 {
-    return request_deploy(db, cert_id, version_id, binding_id, reason ? reason : "manual", now,
+    return request_deploy(db, cert_id, version_id, binding_id, reason ? reason : "manual", by, now,
                           ret_job, ret_existing, err);
 }
 
@@ -188,7 +236,7 @@ enum rc job_request_undo(struct db *db, int64_t cert_id, int64_t now, int64_t *r
     for (size_t i = 0; i < l.n; i++)
         if (l.v[i].previous_id != 0 && l.v[i].previous_id != l.v[i].version_id &&
             l.v[i].state != DEPLOYMENT_RUNNING && l.v[i].state != DEPLOYMENT_STOPPING)
-            return request_deploy(db, cert_id, l.v[i].previous_id, 0, "undo", now, ret_job,
+            return request_deploy(db, cert_id, l.v[i].previous_id, 0, "undo", NULL, now, ret_job,
                                   ret_existing, err);
     return FAIL(err, RC_CONFLICT, BLAME_INPUT,
                 MSG("job.no_previous", "there is no earlier deployed version to put back",

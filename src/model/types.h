@@ -180,6 +180,15 @@ struct discovery_item {
     const char *relation; /* kind, or for "cert": "held", "other", "unknown" */
 };
 
+/* Somebody's leave to begin a roll-out. */
+struct approval {
+    int64_t job_id;
+    bool approved;  /* what waited for somebody's word */
+    bool begin_now; /* what waits for its time need not */
+    const char *actor;
+    int64_t at;
+};
+
 struct job {
     int64_t id;
     const char *kind;    /* "issue", "deploy", "watch", "notify", "schedule" ... */

@@ -243,6 +243,10 @@ MUST enum rc db_job_activity(struct db *db, int64_t id, int64_t lease_no, const 
 MUST enum rc db_job_forget_payload(struct db *db, int64_t id, struct err *err);
 MUST enum rc db_job_cancel(struct db *db, int64_t id, int64_t now, struct err *err);
 MUST enum rc db_job_retry_now(struct db *db, int64_t id, int64_t now, struct err *err);
+/* What was given before is not taken back by a later one. Zeros when nobody gave any. */
+MUST enum rc db_approval_put(struct db *db, const struct approval *p, struct err *err);
+MUST enum rc db_approval_get(struct db *db, int64_t job_id, struct arena *a, struct approval *ret,
+                             struct err *err);
 /* After the clock was set back: what was planned by the clock that was ahead is due now. */
 MUST enum rc db_jobs_ahead(struct db *db, int64_t now, int64_t *ret_changed, struct err *err);
 /* Releases all leases of this owner (start-up after a crash of the same worker). */

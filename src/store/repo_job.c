@@ -213,3 +213,23 @@ enum rc db_job_forget_payload(struct db *db, int64_t id, struct err *err)
 {
     return db_do(db, STMT_JOB_FORGET, ARGS(I(id)), NULL, err);
 }
+
+MAP(approval, "approval", "承認", CI(approval, job_id), CB(approval, approved),
+    CB(approval, begin_now), CT(approval, actor), CI(approval, at));
+
+enum rc db_approval_put(struct db *db, const struct approval *p, struct err *err)
+{
+    TRY(only_seen(db, p->job_id, err));
+    return db_do(db, STMT_APPROVAL_PUT,
+                 ARGS(I(p->job_id), I(p->approved), I(p->begin_now), T(p->actor), I(p->at)), NULL,
+                 err);
+}
+
+enum rc db_approval_get(struct db *db, int64_t job_id, struct arena *a, struct approval *ret,
+                        struct err *err)
+{
+    enum rc rc = db_one(db, STMT_APPROVAL_GET, ARGS(I(job_id)), &approval_map, a, ret, err);
+    if (rc == RC_NOT_FOUND)
+        *ret = (struct approval){.job_id = job_id};
+    return rc == RC_NOT_FOUND ? RC_OK : rc;
+}

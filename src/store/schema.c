@@ -275,6 +275,11 @@ static const char v16[] =
     " WHERE kind = 'waiting';"
     "CREATE INDEX observation_sha256 ON observation (endpoint_id, sha256, id);";
 
+/* Leave to begin a roll-out that waits for somebody or for its time. */
+static const char v17[] =
+    "CREATE TABLE approval (job_id BIGINT PRIMARY KEY REFERENCES job (id) ON DELETE CASCADE,"
+    " approved BIGINT NOT NULL, begin_now BIGINT NOT NULL, actor TEXT, at BIGINT NOT NULL);";
+
 const struct migration store_migrations[] = {
     {1, v1, NULL},
     {2, v2, NULL},
@@ -292,6 +297,7 @@ const struct migration store_migrations[] = {
     {14, v14, NULL},
     {15, v15, NULL},
     {16, v16, NULL},
+    {17, v17, NULL},
 #ifdef INRO_EXTRA_MIGRATION /* tests of upgrades build a program of the future */
     {
         1000,

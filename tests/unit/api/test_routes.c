@@ -119,7 +119,7 @@ static void add_side(struct world *w, struct db *db, int side, const char *host,
                       .updated = 1};
     OK(db_order_add(db, &o, err));
     w->order[side] = o.id;
-    OK(job_request_deploy(db, w->cert[side], 0, 0, "manual", RIG_NOW, &w->job[side], &existing,
+    OK(job_request_deploy(db, w->cert[side], 0, 0, "manual", NULL, RIG_NOW, &w->job[side], &existing,
                           err));
     const char *subject = arena_printf(w->r.a, "cert/%lld", (long long)w->cert[side]);
     const char *data = arena_printf(w->r.a, "{\"name\":\"%s\"}", host);
@@ -274,6 +274,7 @@ static const struct body_row bodies[] = {
     {"endpoint.update", "{\"every\":\"2h\"}"},
     {"group.create", "{\"name\":\"n\"}"},
     {"group.join", "{\"user\":\"loner@a.example\"}"},
+    {"job.approve", "{\"now\":true}"},
     {"group.preview", "{\"notify\":{\"days\":[\"60\"]}}"},
     {"group.update", "{\"about\":\"n\"}"},
     {"key.passphrase", "{\"passphrase\":\"violet tandem kettle\"}"},

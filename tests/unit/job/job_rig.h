@@ -457,6 +457,28 @@ static inline struct cert rig_cert(struct rig *r)
     return c;
 }
 
+static inline void rig_policy(struct rig *r, const char *policy)
+{
+    struct db *db = NULL;
+    struct cert c = rig_cert(r);
+    c.policy = policy;
+    OK(store_begin(r->store, &db, err));
+    OK(db_cert_update(db, &c, err));
+    OK(db_commit(&db, err));
+}
+
+/* The newest roll-out. */
+static inline struct job rig_deploy_job(struct rig *r)
+{
+    struct job_filter f = {.kind = "deploy", .limit = 1};
+    struct job_list l;
+    AUTO(db) struct db *db = NULL;
+    OK(store_read(r->store, &db, err));
+    OK(db_job_list(db, &f, r->a, &l, err));
+    assert_int_equal(l.n, 1);
+    return l.v[0];
+}
+
 /* Open jobs besides those that wait for a person. */
 static inline size_t rig_busy(struct rig *r)
 {

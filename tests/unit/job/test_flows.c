@@ -280,27 +280,6 @@ static void test_failed_apply_is_undone_and_stops(void **state)
     rig_end(&r);
 }
 
-static void set_policy(struct rig *r, const char *policy)
-{
-    struct db *db = NULL;
-    struct cert c = rig_cert(r);
-    c.policy = policy;
-    OK(store_begin(r->store, &db, err));
-    OK(db_cert_update(db, &c, err));
-    OK(db_commit(&db, err));
-}
-
-static struct job deploy_job(struct rig *r)
-{
-    struct job_filter f = {.kind = "deploy", .limit = 1};
-    struct job_list l;
-    AUTO(db) struct db *db = NULL;
-    OK(store_read(r->store, &db, err));
-    OK(db_job_list(db, &f, r->a, &l, err));
-    assert_int_equal(l.n, 1);
-    return l.v[0];
-}
-
 static void stop_job(struct rig *r, int64_t job)
 {
     struct db *db = NULL;
@@ -318,7 +297,7 @@ static void test_stopped_by_a_person(void **state)
         struct deploy_item_list items;
         (void)state;
         rig_begin(&r, 3);
-        set_policy(&r, "{\"on_failure\":\"continue\"}");
+        rig_policy(&r, "{\"on_failure\":\"continue\"}");
         world.verify_fails_at = fails ? 0 : -1;
         atomic_store(&world.hold, true);
         rig_issue(&r, "request");
@@ -326,9 +305,9 @@ static void test_stopped_by_a_person(void **state)
         for (int i = 0; i < 6000 && atomic_load(&world.held) == 0; i++)
             usleep(5000);
         assert_int_equal(atomic_load(&world.held), 1);
-        stop_job(&r, deploy_job(&r).id);
+        stop_job(&r, rig_deploy_job(&r).id);
         assert_int_equal(last_deployment(&r, &items).state, DEPLOYMENT_STOPPING);
-        stop_job(&r, deploy_job(&r).id); /* twice is once */
+        stop_job(&r, rig_deploy_job(&r).id); /* twice is once */
         atomic_store(&world.hold, false);
         assert_true(rig_quiet(&r, 15));
         struct deployment d = last_deployment(&r, &items);
@@ -338,7 +317,7 @@ static void test_stopped_by_a_person(void **state)
         assert_int_equal(items.v[2].state, ITEM_SKIPPED);
         assert_int_equal(world.applied, 1);
         assert_int_equal(world.served_len[2], 0);
-        struct job j = deploy_job(&r);
+        struct job j = rig_deploy_job(&r);
         assert_int_equal(j.state, fails ? JOB_FAILED : JOB_CANCELLED);
         if (!fails)
             assert_non_null(strstr(j.error, "1 of 3"));
@@ -346,7 +325,7 @@ static void test_stopped_by_a_person(void **state)
         struct db *db = NULL;
         int64_t job = 0;
         OK(store_begin(r.store, &db, err));
-        OK(job_request_deploy(db, r.cert, 0, 0, "manual", clock_now(clock_real()), &job, NULL,
+        OK(job_request_deploy(db, r.cert, 0, 0, "manual", NULL, clock_now(clock_real()), &job, NULL,
                               err));
         OK(db_commit(&db, err));
         assert_int_not_equal(job, j.id);
@@ -370,9 +349,9 @@ static void test_stopped_while_it_waits(void **state)
     rig_issue(&r, "request");
     struct engine *e = rig_engine(&r, 0, false);
     assert_true(rig_quiet(&r, 15));
-    assert_int_equal(deploy_job(&r).state, JOB_BLOCKED);
-    stop_job(&r, deploy_job(&r).id);
-    assert_int_equal(deploy_job(&r).state, JOB_CANCELLED);
+    assert_int_equal(rig_deploy_job(&r).state, JOB_BLOCKED);
+    stop_job(&r, rig_deploy_job(&r).id);
+    assert_int_equal(rig_deploy_job(&r).state, JOB_CANCELLED);
     assert_int_equal(last_deployment(&r, &items).state, DEPLOYMENT_FAILED);
     engine_destroy(e);
     rig_end(&r);
@@ -392,7 +371,7 @@ static void test_failure_policies(void **state)
         struct rig r;
         struct deploy_item_list items;
         rig_begin(&r, 3);
-        set_policy(&r, cases[i].policy);
+        rig_policy(&r, cases[i].policy);
         world.apply_fails_at = 1;
         rig_issue(&r, "request");
         struct engine *e = rig_engine(&r, 0, false);
@@ -471,7 +450,7 @@ static void test_validity_counts_from_the_order(void **state)
         struct rig r;
         rig_begin(&r, 0);
         world.late_csr = late;
-        set_policy(&r, "{\"validity\":5184000}");
+        rig_policy(&r, "{\"validity\":5184000}");
         int64_t before = clock_now(clock_real());
         rig_issue(&r, "request");
         struct engine *e = rig_engine(&r, 0, false);

@@ -18,8 +18,8 @@ static struct asked ask_deploy(struct rig *r, int64_t version, int64_t binding, 
     struct asked q = {.job = -1};
     AUTO(db) struct db *db = NULL;
     OK(store_begin(r->store, &db, err));
-    q.rc =
-        job_request_deploy(db, r->cert, version, binding, reason, NOW, &q.job, &q.existing, &q.err);
+    q.rc = job_request_deploy(db, r->cert, version, binding, reason, NULL, NOW, &q.job, &q.existing,
+                              &q.err);
     if (q.rc == RC_OK)
         OK(db_commit(&db, err));
     return q;
