@@ -284,6 +284,46 @@ test("reports on paper: the sheet alone, dark on white, heads on every page", as
   }
 });
 
+test("a roll-out waits for somebody else's word, and for its time", async () => {
+  const admin = await open({ lang: "ja" });
+  const path = `/certs/${ids["www.example.jp"]}`;
+  await visit(admin, path + "?edit=1");
+  const form = admin.getByRole("dialog");
+  await form.getByLabel("適用の前に承認を求める").check();
+  await form.getByLabel("自動適用の時間帯").selectOption({ label: "営業日（祝日を除く平日）" });
+  await form.locator("input[type=time]").first().fill("22:00");
+  await form.locator("input[type=time]").last().fill("05:00");
+  check((await form.innerText()).includes("翌日の時刻です。"), "an end on the next day is not said");
+  await axe(admin, "window and approval");
+  await shot(admin, "89-window-ja", false);
+  await form.getByRole("button", { name: "保存" }).click();
+  await form.waitFor({ state: "detached" });
+  check((await api(admin, "GET", path)).body.policy.window === "business 22:00-05:00 +09:00", "the time was not kept");
+  check((await text(admin)).includes("営業日（祝日を除く平日） 22:00–05:00"), "the page does not say when it is deployed");
+  await admin.locator(".head .actions").getByRole("button", { name: "適用", exact: true }).click();
+  await admin.getByRole("dialog").getByRole("button", { name: "適用" }).click();
+  const see = admin.locator("#job, .jobview").getByRole("button", { name: "確認して承認" });
+  await see.waitFor({ timeout: 20000 });
+  await see.click();
+  await admin.waitForSelector("dialog .plan");
+  await axe(admin, "approval");
+  await shot(admin, "89-approve-ja", false);
+  await admin.getByRole("button", { name: "承認する" }).click();
+  await admin.waitForSelector("dialog .fault");
+  check((await admin.locator("dialog .fault").innerText()).includes("自分で依頼した適用は承認できません"), "who asked may approve");
+  const made = await api(admin, "POST", "/users", { login: "second@example.jp", name: "承認者", role: "admin", password: "quiet-river-first-31" });
+  check(made.status === 201, `user: ${JSON.stringify(made.body)}`);
+  const other = await open({ fresh: true, lang: "en" });
+  await signIn(other, "second@example.jp", "quiet-river-first-31", "quiet-river-own-3141");
+  await other.locator(".need-list > li", { hasText: "www.example.jp" }).getByRole("link", { name: "Look and approve" }).click();
+  await other.locator(".jobview").getByRole("button", { name: "Look and approve" }).click();
+  await other.waitForSelector("dialog .plan");
+  await other.getByRole("button", { name: "Approve", exact: true }).click();
+  await other.waitForSelector(".jobview .state-done", { timeout: 20000 });
+  await api(admin, "PATCH", path, { policy: {} });
+  await api(admin, "DELETE", `/users/${made.body.id}`);
+});
+
 test("Inro itself stands still: first among what needs a person, in words, with the way to look", async () => {
   const page = await open({ lang: "ja" });
   const engine = (await api(page, "GET", "/engine")).body;

@@ -1,7 +1,7 @@
 // Entry: who is signed in decides what is drawn.
 import { render, type JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { ApiError, call, get, onReachable, onSessionEnd, setCsrf, setProver, type Session } from "./lib/api";
+import { ApiError, call, get, onReachable, onSessionEnd, sessionEra, setCsrf, setProver, type Session } from "./lib/api";
 import { getLang, setLang, t } from "./lib/i18n";
 import { connect, disconnect, onLink } from "./lib/live";
 import { Shell } from "./screens/shell";
@@ -50,11 +50,12 @@ function App(): JSX.Element {
     onReachable(reach);
     onLink((up) => {
       reach(up);
+      const begun = sessionEra();
       if (!up)
         get<Session>("/session").then(
           () => undefined,
           (x: unknown) => {
-            if (x instanceof ApiError && x.status === 401) {
+            if (x instanceof ApiError && x.status === 401 && begun === sessionEra()) {
               disconnect();
               setEnded(true);
             }

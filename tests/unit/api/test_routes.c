@@ -119,8 +119,8 @@ static void add_side(struct world *w, struct db *db, int side, const char *host,
                       .updated = 1};
     OK(db_order_add(db, &o, err));
     w->order[side] = o.id;
-    OK(job_request_deploy(db, w->cert[side], 0, 0, "manual", NULL, RIG_NOW, &w->job[side], &existing,
-                          err));
+    OK(job_request_deploy(db, w->cert[side], 0, 0, "manual", NULL, RIG_NOW, &w->job[side],
+                          &existing, err));
     const char *subject = arena_printf(w->r.a, "cert/%lld", (long long)w->cert[side]);
     const char *data = arena_printf(w->r.a, "{\"name\":\"%s\"}", host);
     OK(notice_raise(db, "cert.issued", subject, host, data, RIG_NOW, err));

@@ -48,7 +48,14 @@ let csrf = "";
 let onEnd: () => void = () => undefined;
 let onReach: (up: boolean) => void = () => undefined;
 
-export const setCsrf = (value: string): void => void (csrf = value);
+/** One for each signing in: what was asked in an earlier session says nothing about this one. */
+let era = 0;
+export const sessionEra = (): number => era;
+
+export const setCsrf = (value: string): void => {
+  csrf = value;
+  era++;
+};
 export const onSessionEnd = (fn: () => void): void => void (onEnd = fn);
 export const onReachable = (fn: (up: boolean) => void): void => void (onReach = fn);
 
@@ -84,8 +91,8 @@ function headersOf(method: string, body: unknown): Record<string, string> {
   return headers;
 }
 
-function failed(answer: Response, path: string, value: unknown): ApiError {
-  if (answer.status === 401 && path !== "/session") onEnd();
+function failed(answer: Response, path: string, value: unknown, begun: number): ApiError {
+  if (answer.status === 401 && path !== "/session" && begun === era) onEnd();
   const e = (value as { error?: ErrorBody } | null)?.error;
   const plain = `${answer.status} ${answer.statusText}`;
   return new ApiError(answer.status, e ?? { code: "internal", id: "", message: { en: plain, ja: plain } });
@@ -118,10 +125,11 @@ export async function call<T>(method: "PUT", path: Paths<"put">, body?: unknown)
 export async function call<T>(method: "DELETE", path: Paths<"delete">, body?: unknown): Promise<T>;
 export async function call<T>(method: string, path: string, body?: unknown, once?: string): Promise<T> {
   for (let proven = false; ; proven = true) {
+    const begun = era;
     const answer = await ask(method, path, body, { ...headersOf(method, body), ...(once ? { "Idempotency-Key": once } : {}) });
     const value = parse(await answer.text());
     if (answer.ok) return value as T;
-    const error = failed(answer, path, value);
+    const error = failed(answer, path, value, begun);
     if (error.body.id !== "api.prove" || proven || !(await onProve())) throw error;
   }
 }
@@ -131,9 +139,10 @@ export const get = <T>(path: Readable): Promise<T> => call<T>("GET", path);
 /** A file from the API: bytes and type. */
 export async function download(path: string, name: string, method = "GET", body?: unknown): Promise<void> {
   for (let proven = false; ; proven = true) {
+    const begun = era;
     const answer = await ask(method, path, body, headersOf(method, body));
     if (answer.ok) return saveBlob(await answer.blob(), name);
-    const error = failed(answer, path, parse(await answer.text()));
+    const error = failed(answer, path, parse(await answer.text()), begun);
     if (error.body.id !== "api.prove" || proven || !(await onProve())) throw error;
   }
 }

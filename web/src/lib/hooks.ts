@@ -1,6 +1,6 @@
 // Reading from the API in components: once, again when something changed, and never out of order.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { get, type Readable } from "./api";
+import { follow, get, jobEnded, type Job, type Readable } from "./api";
 import { onLive } from "./live";
 
 export interface Loaded<T> {
@@ -124,4 +124,49 @@ export function useSettled(text: string): string {
     return () => clearTimeout(timer);
   }, [text]);
   return v;
+}
+
+/** Follows a job by long poll while it is shown; one that stopped may be taken up again by anybody. */
+export function useJob(id: number | null, onEnd?: (j: Job) => void): [Job | null, unknown] {
+  const [job, setJob] = useState<Job | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  const [round, setRound] = useState(0);
+  const ended = useRef(onEnd);
+  ended.current = onEnd;
+  const told = useRef("");
+  useEffect(() => {
+    setJob(null);
+    setError(null);
+    told.current = "";
+  }, [id]);
+  useEffect(() => {
+    let stop = false;
+    if (id === null) return;
+    const run = async (): Promise<void> => {
+      for (;;) {
+        try {
+          const j = await follow(id, (x) => !stop && setJob(x), () => stop);
+          if (stop) return;
+          setError(null);
+          const end = jobEnded(j) ? j.state + j.updated : "";
+          if (end && end !== told.current) ended.current?.(j);
+          told.current = end;
+          return;
+        } catch (x) {
+          if (stop) return;
+          setError(x);
+          await new Promise((done) => setTimeout(done, 3000));
+          if (stop) return;
+        }
+      }
+    };
+    void run();
+    return () => {
+      stop = true;
+    };
+  }, [id, round]);
+  useLive(["job"], () => {
+    if (job && (job.state === "blocked" || job.state === "failed")) setRound((n) => n + 1);
+  });
+  return [job, error];
 }

@@ -56,6 +56,12 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 export const getZone = (): string =>
   localStorage.getItem("inro-zone") || (lang === "ja" ? "Asia/Tokyo" : Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC");
 
+/** How far the zone shown is from UTC at present: "+09:00". */
+export function offsetNow(): string {
+  const name = new Intl.DateTimeFormat("en", { timeZone: getZone(), timeZoneName: "longOffset" }).formatToParts(new Date()).find((x) => x.type === "timeZoneName")?.value ?? "";
+  return /[+-]\d\d:\d\d/.exec(name)?.[0] ?? "+00:00";
+}
+
 export function setZone(zone: string): void {
   if (zone) localStorage.setItem("inro-zone", zone);
   else localStorage.removeItem("inro-zone");

@@ -3,7 +3,7 @@ import type { ErrorBody, Job } from "./api";
 import type { Key } from "./i18n";
 
 /** Where a person has to go; everything not named here is tried again as it is. */
-type Way = "host_key" | "connector" | "ca" | "cert" | "places" | "look" | "renew" | "licence";
+type Way = "host_key" | "connector" | "ca" | "cert" | "places" | "look" | "renew" | "licence" | "approve";
 
 /** A test holds that the daemon knows each of these. */
 export const ways: Record<string, Way> = {
@@ -51,6 +51,8 @@ export const ways: Record<string, Way> = {
   "files.owner": "places",
   "files.same_path": "places",
   "files.verify": "places",
+
+  "job.needs_approval": "approve",
 
   "job.no_key": "look",
   "job.nothing_to_deploy": "look",
@@ -110,6 +112,8 @@ export function remedyOf(error: ErrorBody | null | undefined, about: About): Rem
       return cert ? { label: "fix_places", to: cert } : null;
     case "look":
       return look;
+    case "approve":
+      return cert ? { label: "approve_see", to: cert } : null;
     case "renew":
       return id ? { label: "renew_now", renew: id } : null;
     case "licence":

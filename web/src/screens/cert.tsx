@@ -3,22 +3,23 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { call, download, get, type Audit, type Binding, type CertDetail, type ChainItem, type Connector, type Endpoint, type Job, type Page, type Plan, type Version } from "../lib/api";
 import { date, dateTime, duration, relative, stateText, t, word } from "../lib/i18n";
-import { useGet, useTitle } from "../lib/hooks";
+import { useGet, useTitle, useJob } from "../lib/hooks";
 import { canOperate, isAdmin } from "../lib/role";
 import { display } from "../lib/idn";
 import { A, go } from "../lib/router";
 import { ChainPicture, LifeLine } from "../pic/pics";
 import { Code, Empty, Facts, Fault, Field, Head, Loading, Panel, Select, State, Tabs, When, faultText, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
-import { JobView, useJob } from "../ui/job";
+import { JobView } from "../ui/job";
 import { TagDialog, Tags } from "../ui/tags";
+import { windowText } from "../ui/window";
 import { Actor, Result, useActions } from "./audit";
 import { BindDialog } from "./binding";
 import { placed } from "./targets";
 import { CompareVersions, versionBefore } from "./compare";
 import { EditCert } from "./editcert";
 import { challengeText } from "./policy";
-import { PlanView } from "./plan";
+import { PlanView } from "../ui/plan";
 import { askUndo } from "./rollout";
 
 /** What is begun with a POST below the certificate. */
@@ -41,10 +42,12 @@ export function CertScreen({ id }: { id: string }): JSX.Element {
     void c.reload();
   });
   useTitle(c.value ? display(c.value.name) : t("certificates"));
-  // What runs already is shown as if it had been begun here.
+  // What runs or waits already is shown as if it had been begun here.
+  const rollout = useGet<Page<Job>>(c.value ? `/jobs?subject=cert/${c.value.id}&kind=deploy&open=1&limit=1` : null, ["job"]).value?.items[0]?.id;
+  const begun = c.value?.job ?? rollout;
   useEffect(() => {
-    if (c.value?.job && jobId === null) setJobId(c.value.job);
-  }, [c.value?.job]);
+    if (begun && jobId === null) setJobId(begun);
+  }, [begun]);
   if (!c.value) return c.error ? <Fault error={c.error} retry={() => void c.reload()} /> : <Loading />;
   const cert = c.value;
   const start = async (path: CertWork, body: unknown = {}): Promise<void> => {
@@ -308,6 +311,8 @@ function Policy({ p }: { p: Record<string, unknown> | null }): JSX.Element {
   if (typeof p?.["renew_before"] === "number" && p["renew_before"]) bits.push(t("renew_before", duration(p["renew_before"])));
   if (typeof p?.["validity"] === "number" && p["validity"]) bits.push(t("validity_asked", duration(p["validity"])));
   if (p?.["on_failure"]) bits.push(t("on_failure", word("on_failure." + String(p["on_failure"]))));
+  if (p?.["window"]) bits.push(t("policy_window", windowText(String(p["window"]))));
+  if (p?.["approval"] === true) bits.push(t("policy_approval"));
   return <>{bits.join(" / ")}</>;
 }
 

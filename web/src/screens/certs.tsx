@@ -14,7 +14,7 @@ import { exportCsv } from "../ui/csv";
 import { Dialog } from "../ui/dialog";
 import { Table, usePages, type Column } from "../ui/table";
 import { TagDialog, Tags, useTags } from "../ui/tags";
-import { PlanView } from "./plan";
+import { PlanView } from "../ui/plan";
 import { ViewBar } from "./views";
 
 function certColumns(): Column<Cert>[] {

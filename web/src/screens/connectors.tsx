@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { call, type Connector, type Job, type Message, type TypeSchema } from "../lib/api";
 import { duration, getLang, pair, size, relative, t, type Key } from "../lib/i18n";
-import { useGet, useTitle } from "../lib/hooks";
+import { useGet, useTitle, useJob } from "../lib/hooks";
 import { canOperate, isAdmin } from "../lib/role";
 import { A, go, type Place } from "../lib/router";
 import { Code, Facts, Fault, Field, Head, Loading, Panel, State, When, faultText, toast } from "../ui/basic";
@@ -12,7 +12,7 @@ import { Fields, applies, faultAt, outgoing, useTypes, type Values } from "../ui
 import { Listing } from "../ui/list";
 import { SaveEnd, useSave } from "../ui/save";
 import { GroupSelect } from "../ui/group";
-import { JobView, useJob } from "../ui/job";
+import { JobView } from "../ui/job";
 import { usePages, type Column } from "../ui/table";
 import { BindDialog } from "./binding";
 import { HostKey } from "./hostkey";

@@ -24,6 +24,8 @@ function policyIn(p: Record<string, unknown> | null): PolicyValues {
     renew_before: secs("renew_before"),
     validity: secs("validity"),
     profile: String(p?.["profile"] ?? ""),
+    window: String(p?.["window"] ?? ""),
+    approval: p?.["approval"] === true,
   };
 }
 

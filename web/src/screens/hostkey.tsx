@@ -4,12 +4,12 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { call, type Binding, type Connector, type ErrorBody, type Job, type Page, type Schemas } from "../lib/api";
 import { t } from "../lib/i18n";
-import { useGet } from "../lib/hooks";
+import { useGet, useJob } from "../lib/hooks";
 import { display } from "../lib/idn";
 import { isAdmin } from "../lib/role";
 import { Check, Code, Fault, Panel, When, toast } from "../ui/basic";
 import { Dialog } from "../ui/dialog";
-import { JobView, useJob } from "../ui/job";
+import { JobView } from "../ui/job";
 
 const COMPARE = "cat /etc/ssh/ssh_host_*_key.pub | ssh-keygen -lf -";
 

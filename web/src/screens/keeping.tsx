@@ -5,11 +5,11 @@ import { call, download, type Audit, type Job, type Page, type Schemas } from ".
 import { dateTime, size, t, word, type Key as TextKey } from "../lib/i18n";
 import { isAdmin } from "../lib/role";
 import { A } from "../lib/router";
-import { useGet, useMinute, type Loaded } from "../lib/hooks";
+import { useGet, useMinute, type Loaded, useJob } from "../lib/hooks";
 import { say } from "../lib/live";
 import { Code, Facts, Fault, Field, Panel, Select, State, When, faultText, toast } from "../ui/basic";
 import { ask } from "../ui/dialog";
-import { JobView, useJob } from "../ui/job";
+import { JobView } from "../ui/job";
 import { ConnectorTable } from "./connectors";
 
 export function BackupPanel(): JSX.Element {

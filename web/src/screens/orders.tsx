@@ -3,14 +3,14 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { query, type Job, type Order } from "../lib/api";
 import { pair, stateText, t, word } from "../lib/i18n";
-import { useTitle } from "../lib/hooks";
+import { useTitle, useJob } from "../lib/hooks";
 import { display } from "../lib/idn";
 import { canOperate } from "../lib/role";
 import { A, go, type Place } from "../lib/router";
 import { Chip, Empty, Head, State, Tabs, When, faultText } from "../ui/basic";
 import { exportCsv } from "../ui/csv";
 import { Dialog } from "../ui/dialog";
-import { JobView, Subject, useJob } from "../ui/job";
+import { JobView, Subject } from "../ui/job";
 import { Table, usePages, type Column } from "../ui/table";
 import { ViewBar } from "./views";
 

@@ -4,6 +4,7 @@ import type { TypeSchema } from "../lib/api";
 import { getLang, t, word } from "../lib/i18n";
 import { Check, Field, Select } from "../ui/basic";
 import { Fields, outgoing, useTypes, type Values } from "../ui/form";
+import { WindowField } from "../ui/window";
 
 export const keyChoices: [string, string][] = [
   ["ec256", "EC P-256"],
@@ -20,11 +21,14 @@ export interface PolicyValues {
   on_failure: string;
   allow_loss: boolean;
   profile: string;
+  window: string;
+  approval: boolean;
 }
-export const firstPolicy: PolicyValues = { auto_renew: true, renew_before: "", validity: "", on_failure: "stop", allow_loss: false, profile: "" };
+export const firstPolicy: PolicyValues = { auto_renew: true, renew_before: "", validity: "", on_failure: "stop", allow_loss: false, profile: "", window: "", approval: false };
 
 export function policyOut(p: PolicyValues): Values {
-  const out: Values = { auto_renew: p.auto_renew, on_failure: p.on_failure, allow_loss: p.allow_loss };
+  const out: Values = { auto_renew: p.auto_renew, on_failure: p.on_failure, allow_loss: p.allow_loss, approval: p.approval };
+  if (p.window.trim()) out["window"] = p.window.trim();
   if (p.renew_before.trim()) out["renew_before"] = p.renew_before.trim();
   if (p.validity.trim()) out["validity"] = p.validity.trim();
   if (p.profile.trim()) out["profile"] = p.profile.trim();
@@ -42,6 +46,8 @@ export function PolicyForm({ p, set }: { p: PolicyValues; set: (p: PolicyValues)
         onValue={(v) => set({ ...p, on_failure: v })}
         help={t("on_failure_help")}
       />
+      <WindowField value={p.window} set={(v) => set({ ...p, window: v })} />
+      <Check label={t("approval_label")} on={p.approval} set={(v) => set({ ...p, approval: v })} help={t("approval_help")} />
       <details class="fold">
         <summary>{t("advanced")}</summary>
         <Field label={t("renew_before_label")} value={p.renew_before} onValue={(v) => set({ ...p, renew_before: v })} placeholder="30d" help={t("renew_before_help")} />

@@ -69,6 +69,7 @@ export const common = {
   more: ["Show more", "さらに表示"],
   connectors_search: ["Name, type, where", "名前・種類・接続先で絞り込み"],
   nothing_matches: ["Nothing matches.", "該当するものはありません。"],
+  list_comma: [", ", "・"],
   pick_hint: ["Type a part of the name; arrow keys choose.", "名前の一部を入力すると絞り込めます。矢印キーで選べます。"],
   required: ["required", "必須"],
   choose: ["Choose…", "選択してください"],

@@ -1,12 +1,14 @@
 // A job as it happens: its steps, what it is doing, why it stopped, and the button that helps.
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
-import { call, follow, jobEnded, type Job, type Postable } from "../lib/api";
-import { dateTime, pair, t, word, type Key } from "../lib/i18n";
+import { useState } from "preact/hooks";
+import { call, jobEnded, type Job, type Postable } from "../lib/api";
+import { dateTime, pair, relative, t, word, type Key } from "../lib/i18n";
 import { display } from "../lib/idn";
 import { remedyOf, type About, type Remedy } from "../lib/remedy";
+import { canOperate } from "../lib/role";
 import { A } from "../lib/router";
 import { Steps } from "../pic/pics";
+import { Approve } from "./approve";
 import { Code, Fault, State, errorText, faultText, toast } from "./basic";
 import { ask } from "./dialog";
 
@@ -25,40 +27,6 @@ const flows: Record<string, [string, Key][]> = {
   ],
 };
 
-/** Follows a job by long poll while it is shown. */
-export function useJob(id: number | null, onEnd?: (j: Job) => void): [Job | null, unknown] {
-  const [job, setJob] = useState<Job | null>(null);
-  const [error, setError] = useState<unknown>(null);
-  const ended = useRef(onEnd);
-  ended.current = onEnd;
-  useEffect(() => {
-    let stop = false;
-    setJob(null);
-    setError(null);
-    if (id === null) return;
-    const run = async (): Promise<void> => {
-      for (;;) {
-        try {
-          const j = await follow(id, (x) => !stop && setJob(x), () => stop);
-          if (!stop && jobEnded(j)) ended.current?.(j);
-          if (!stop) setError(null);
-          return;
-        } catch (x) {
-          if (stop) return;
-          setError(x);
-          await new Promise((done) => setTimeout(done, 3000));
-          if (stop) return;
-        }
-      }
-    };
-    void run();
-    return () => {
-      stop = true;
-    };
-  }, [id]);
-  return [job, error];
-}
-
 interface Proof {
   type: string;
   identifier: string;
@@ -71,7 +39,10 @@ export function JobView({ job, ca, onChange, quiet = false }: { job: Job; ca?: s
   const [error, setError] = useState<unknown>(null);
   const flow = flows[job.kind];
   const stopped = job.state === "failed" || job.state === "blocked" || (job.state === "ready" && !!job.error);
-  const remedy = stopped ? remedyOf(job.error, { job, ca }) : null;
+  const asks = job.state === "blocked" && job.error?.id === "job.needs_approval";
+  const remedy = stopped && !asks ? remedyOf(job.error, { job, ca }) : null;
+  const early = waitsForItsTime(job);
+  const [approving, setApproving] = useState(false);
   const proofs = (job.progress as { proofs?: Proof[] } | null)?.proofs ?? [];
   const act = async (what: "retry" | "cancel"): Promise<void> => {
     setError(null);
@@ -90,6 +61,11 @@ export function JobView({ job, ca, onChange, quiet = false }: { job: Job; ca?: s
         <State of={job.state} />
         <span>{job.state === "done" ? t("done_text") : job.error ? faultText(job.error) : pair(job.activity) || word("step." + job.step)}</span>
       </p>
+      {early && (
+        <p class="small muted">
+          {t("begins_at")} {dateTime(job.run_at)} ({relative(job.run_at)})
+        </p>
+      )}
       {job.error?.remote && <p class="small mono">{job.error.remote}</p>}
       {job.state === "ready" && job.error && job.run_at && (
         <p class="small muted">
@@ -108,8 +84,14 @@ export function JobView({ job, ca, onChange, quiet = false }: { job: Job; ca?: s
       <Fault error={error} />
       {!quiet && (
         <div class="actions">
+          {asks && canOperate() && (
+            <button class="primary" onClick={() => setApproving(true)}>
+              {t("approve_see")}
+            </button>
+          )}
+          {early && canOperate() && <button onClick={() => askNow(job.id, job.subject_name ?? "", onChange)}>{t("begin_now")}</button>}
           {remedy && <RemedyButton of={remedy} class="primary" done={onChange} />}
-          {stopped && (
+          {stopped && !asks && (
             <button class={remedy ? "" : "primary"} onClick={() => void act("retry")}>
               {t("retry_now")}
             </button>
@@ -117,9 +99,25 @@ export function JobView({ job, ca, onChange, quiet = false }: { job: Job; ca?: s
           {!["done", "failed", "cancelled"].includes(job.state) && <button onClick={() => (job.kind === "deploy" ? askStop(job.id, job.subject_name ?? "", onChange) : void act("cancel"))}>{t(job.kind === "deploy" ? "stop" : "cancel_job")}</button>}
         </div>
       )}
+      {approving && <Approve job={job} close={() => setApproving(false)} done={onChange} />}
     </div>
   );
 }
+
+/** A roll-out whose time has not come: nothing failed, and nothing is at work. */
+const waitsForItsTime = (j: Job): boolean => j.kind === "deploy" && j.state === "ready" && !j.error && ["begin", "again"].includes(j.step) && !!j.run_at && Date.parse(j.run_at) > Date.now() + 5000;
+
+const askNow = (job: number, name: string, done?: () => void): void =>
+  ask({
+    title: t("begin_now_ask", display(name)),
+    body: <p>{t("begin_now_what")}</p>,
+    action: t("begin_now"),
+    run: async () => {
+      await call("POST", `/jobs/${job}/approve`, { now: true });
+      toast(t("started"));
+      done?.();
+    },
+  });
 
 /** Finishes the target at hand and begins no other. */
 export const askStop = (job: number, name: string, done?: () => void): void =>
