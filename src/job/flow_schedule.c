@@ -186,6 +186,18 @@ static enum rc put_tick(struct run *r, const struct tick *t, struct err *err)
     return r->job.progress ? RC_OK : NOMEM(err);
 }
 
+static enum rc counts(struct db *db, struct run *r, struct err *err)
+{
+    bool mended = false;
+    if (!r->e->counted) {
+        TRY(db_cert_tally_mend(db, &mended, err));
+        r->e->counted = true;
+    }
+    if (mended)
+        log_line(LOG_WARN, "job", "the counts of certificates did not add up; counted anew");
+    return db_cert_tally_fold(db, err);
+}
+
 static enum rc save_tick(struct db *db, struct run *r, void *arg, struct err *err)
 {
     struct tick t = *(struct tick *)arg;
@@ -206,7 +218,7 @@ static enum rc save_tick(struct db *db, struct run *r, void *arg, struct err *er
     TRY(blocked_again(db, r, now, err));
     TRY(scan(db, r, &t, now, err));
     TRY(clean(db, &t, now, err));
-    TRY(db_cert_tally_fold(db, err));
+    TRY(counts(db, r, err));
     return put_tick(r, &t, err);
 }
 

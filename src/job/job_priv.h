@@ -63,6 +63,7 @@ struct engine {
     pthread_mutex_t lock; /* all below, and worker.job_id.. */
     pthread_cond_t leader, follower, pause;
     bool led;
+    bool counted;          /* the kept counts were looked at since the start */
     int64_t next_at;       /* wall: when something will be due, as far as is known; 0 = nothing */
     int64_t vain_at;       /* mono: the last look in vain */
     uint64_t wakes, taken; /* told; and looked after */

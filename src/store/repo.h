@@ -110,6 +110,9 @@ MUST enum rc db_cert_tally(struct db *db, int64_t now, int weeks, struct arena *
                            struct tally_list *ret, struct err *err);
 /* Adds up what changed since: now and then, so that the counts stay few. They are right without. */
 MUST enum rc db_cert_tally_fold(struct db *db, struct err *err);
+/* Counts anew when they do not add up to the certificates there are (a store somebody worked on by
+ * other ways); *ret_mended says so. */
+MUST enum rc db_cert_tally_mend(struct db *db, bool *ret_mended, struct err *err);
 /* b = day of the planned renewal from now (-1 = overdue) */
 MUST enum rc db_renewal_tally(struct db *db, int64_t now, int days, struct arena *a,
                               struct tally_list *ret, struct err *err);

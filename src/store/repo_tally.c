@@ -30,6 +30,14 @@ enum rc db_cert_tally_fold(struct db *db, struct err *err)
     return RC_OK;
 }
 
+enum rc db_cert_tally_mend(struct db *db, bool *ret_mended, struct err *err)
+{
+    int64_t wrong = 0;
+    TRY(db_number(db, STMT_COUNT_WRONG, NULL, 0, &wrong, err));
+    *ret_mended = wrong != 0;
+    return wrong ? db_do(db, STMT_COUNT_MEND, NULL, 0, NULL, err) : RC_OK;
+}
+
 enum rc db_renewal_tally(struct db *db, int64_t now, int days, struct arena *a,
                          struct tally_list *ret, struct err *err)
 {

@@ -300,8 +300,8 @@ def crowd(rig, binary, out):
     day = 86_400_000_000
     names = [(f"host{n:06}.example.jp", now + (n * 7919 % 397) * day + n) for n in range(MANY)]
     db.executemany("INSERT INTO cert (id, name, names, ca_id, key_alg, challenge, policy, current_id, renew_at, group_id,"
-                   " created, updated, revision, not_after) VALUES (?, ?, ?, 1, 'ec256', '{}', '{\"auto_renew\":false}', ?, 0, 0, ?, ?, 1, ?)",
-                   [(n + 10, name, name, n + 10, now, now, end) for n, (name, end) in enumerate(names)])
+                   " created, updated, revision, not_after, warn_at) VALUES (?, ?, ?, 1, 'ec256', '{}', '{\"auto_renew\":false}', ?, 0, 0, ?, ?, 1, ?, ?)",
+                   [(n + 10, name, name, n + 10, now, now, end, end - 398 * day // 6) for n, (name, end) in enumerate(names)])
     db.executemany("INSERT INTO cert_name (cert_id, name) VALUES (?, ?)", [(n + 10, name) for n, (name, _) in enumerate(names)])
     db.executemany("INSERT INTO cert_version (id, cert_id, state, key_alg, chain, serial, issuer, sha256, spki_sha256, not_before,"
                    " not_after, created, activated) VALUES (?, ?, 2, 'ec256', 'x', ?, 'CN=CA', ?, '', ?, ?, ?, ?)",

@@ -1030,6 +1030,10 @@ test("a hundred thousand certificates", async () => {
   await page.waitForSelector("#timeline");
   await settle(page);
   check((await text(page)).includes("100,000"), "the first page does not count them");
+  // Many of one kind are three and a number with a way to the rest.
+  await page.waitForSelector(".need-rest");
+  check((await page.locator(".need-list > li").count()) <= 8, "many of one kind push the others away");
+  check(/期限切れ ほか \d{3} 件/.test(await page.locator(".need-rest").first().innerText()), "how many more there are is not said");
   await shot(page, "80-crowd-dashboard-ja");
   const timed = async (what, limit, run) => {
     const begin = Date.now();

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "model/policy.h"
 #include "store/repo_list.h"
+#include "store/store_priv.h"
 #include "store_rig.h"
 
 enum { MANY_CERTS = 60 };
@@ -339,6 +340,28 @@ static size_t found(struct rig *r, struct db *db, struct cert_query q)
     return page.n;
 }
 
+/* Somebody worked on the store by other ways. */
+static void counts_that_do_not_add_up_are_mended(void **state)
+{
+    struct rig *r = *state;
+    AUTO(db) struct db *db = NULL;
+    struct cert_page page;
+    bool mended = true;
+    OK(store_begin(r->s, &db, err)); /* is never committed */
+    OK(db_cert_tally_mend(db, &mended, err));
+    assert_false(mended);
+    OK(db_cert_list(db, 0, 2, r->a, &page, err));
+    OK(db_do(db, STMT_COUNT_NOTE, ARGS(I(page.v[0].id), I(5)), NULL, err));
+    OK(db_do(db, STMT_COUNT_NOTE, ARGS(I(page.v[1].id), I(-2)), NULL, err));
+    OK(db_cert_tally_mend(db, &mended, err));
+    assert_true(mended);
+    counts_are_right(r, db, now);
+    OK(db_cert_tally_fold(db, err));
+    counts_are_right(r, db, now);
+    OK(db_cert_tally_mend(db, &mended, err));
+    assert_false(mended);
+}
+
 static void filters_narrow(void **state)
 {
     struct rig *r = *state;
@@ -449,6 +472,7 @@ int main(void)
         cmocka_unit_test(filters_narrow),
         cmocka_unit_test(lists_newest_first),
         cmocka_unit_test(counts_follow_what_changes),
+        cmocka_unit_test(counts_that_do_not_add_up_are_mended),
     };
     int bad = cmocka_run_group_tests_name("sqlite", tests, on_sqlite, end);
     return bad + cmocka_run_group_tests_name("pgsql", tests, on_pgsql, end);

@@ -7,7 +7,7 @@ export const operations = {
   guide_begin: ["Begin", "はじめる"],
   needs_title: ["Needs a person today", "今日の要対応"],
   needs_none: ["Nothing needs you. Renewals and checks go on by themselves.", "対応が必要な項目はありません。更新と監視は自動で続いています。"],
-  needs_more: ["{0} more", "ほか {0} 件"],
+  needs_more: ["– {0} more", "ほか {0} 件"],
   all_certs: ["in all", "全件"],
   timeline_title: ["Ends in the next 13 months", "今後 13 か月の有効期限"],
   timeline_hint: ["A bar for each week; choose one to see its certificates.", "棒は 1 週間ごとの件数です。選ぶとその週に期限を迎える証明書を表示します。"],
