@@ -32,7 +32,8 @@ MUST enum rc db_discovery_count(struct db *db, int64_t id, int64_t now, struct e
 MUST enum rc db_discovery_item_add(struct db *db, struct discovery_item *i, struct err *err);
 /* What was seen there: everything but id, discovery, host and port. */
 MUST enum rc db_discovery_item_seen(struct db *db, const struct discovery_item *i, struct err *err);
-/* relation NULL = any, "watched" = those that are; text in host or names, NULL = any. */
+/* relation NULL = any, "watched" = those that are, "cert" = all with one; text in host or names,
+ * NULL = any. */
 struct discovery_filter {
     int64_t id;
     const char *relation, *text;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 const src = process.argv[2];
 const faults = [];
 const files = (dir) => readdirSync(dir, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? files(join(dir, e.name)) : /\.tsx?$/.test(e.name) ? [join(dir, e.name)] : []));
-const tables = ["common", "certs", "flows", "operations", "orgs", "settings"];
+const tables = ["common", "certs", "discover", "flows", "operations", "orgs", "settings"];
 const row = /^\s*"?([\w.-]+)"?: \[((?:"(?:[^"\\]|\\.)*"(?:, )?)+)\],$/;
 const strings = (s) => [...s.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map((m) => JSON.parse(`"${m[1]}"`));
 const japanese = /[\u3040-\u30ff\u3400-\u9fff]/;

@@ -254,6 +254,15 @@ class Fleet:
         self.new.stop()
         return {}
 
+    def ground(self):
+        """Servers nobody told Inro of, on addresses of their own: one new, one hostile, one that serves what is held."""
+        port = free_port("127.0.0.21")
+        new = self_signed(f"{self.out}/ground/tls", "found", "DNS:found.example.jp,DNS:www.found.example.jp")
+        pairs = {21: new, 22: hostile(f"{self.out}/ground/evil"), 23: self.pairs["web1"], 24: new}
+        for n, pair in pairs.items():
+            self.rig.add(Nginx(f"{self.out}/ground/{n}", f"127.0.0.{n}", port, {"ground": pair}))
+        return {"port": port}
+
     def rekey(self):
         """The machine behind SSH is rebuilt, or it is another one."""
         self.sshd.new_host_key()
@@ -334,7 +343,7 @@ def control(fleet):
                     fleet.restore()
                 elif self.path == "/supersede":
                     fleet.supersede()
-                elif self.path in ("/beside", "/far", "/rekey", "/empty", "/full"):
+                elif self.path in ("/beside", "/far", "/ground", "/rekey", "/empty", "/full"):
                     said = getattr(fleet, self.path[1:])()
                 elif self.path == "/apart":
                     fleet.copy.stop()

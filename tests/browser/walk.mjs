@@ -80,6 +80,7 @@ const screens = () => [
   ["deployments", "/deployments"],
   ["deployment", `/deployments/${ids.deployment}`],
   ["watch", "/watch"],
+  ["discover", "/watch/discover"],
   ["endpoint", `/watch/${ids.endpoint}`],
   ["notify", "/notify"],
   ["notify-rules", "/notify?tab=rules"],
@@ -1014,6 +1015,7 @@ test("backups: scheduled, listed, made now; a restored one says what is lost and
   await keepState(page.context());
 });
 
+await import("./discover.mjs");
 await import("./flows.mjs");
 await import("./states.mjs");
 

@@ -1,6 +1,7 @@
 // Words, dates and times. Both languages stand side by side: a key without its twin does not compile.
 import { certs } from "../texts/certs";
 import { common } from "../texts/common";
+import { discover } from "../texts/discover";
 import { flows } from "../texts/flows";
 import { operations } from "../texts/operations";
 import { orgs } from "../texts/orgs";
@@ -9,7 +10,7 @@ import { states } from "../texts/states";
 import { words } from "../texts/words";
 import type { Message } from "./api";
 
-const texts = { ...common, ...certs, ...flows, ...operations, ...orgs, ...settings } as const;
+const texts = { ...common, ...certs, ...discover, ...flows, ...operations, ...orgs, ...settings } as const;
 
 export type Key = keyof typeof texts;
 export type Lang = "en" | "ja";

@@ -5,7 +5,7 @@ export interface LiveEvent {
 }
 type Listener = (e: LiveEvent) => void;
 
-const kinds = ["job", "cert", "order", "deployment", "endpoint", "notice", "ca", "target", "notifier", "licence", "user", "group", "org", "backup", "reconnected"];
+const kinds = ["job", "cert", "order", "deployment", "endpoint", "discovery", "notice", "ca", "target", "notifier", "licence", "user", "group", "org", "backup", "reconnected"];
 const listeners = new Set<Listener>();
 const links = new Set<(up: boolean) => void>();
 let source: EventSource | null = null;

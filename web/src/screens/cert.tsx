@@ -32,7 +32,7 @@ export function CertScreen({ id }: { id: string }): JSX.Element {
   const [plans, setPlans] = useState<{ target: string; plan: Plan }[] | null>(null);
   const [error, setError] = useState<unknown>(null);
   const [tab, setTab] = useState<Tab>("overview");
-  const [open, setOpen] = useState<"" | "edit" | "bind" | "revoke" | "export" | "csr">(() => (canOperate() && new URLSearchParams(location.search).get("edit") === "1" ? "edit" : ""));
+  const [open, setOpen] = useState<Open>(asked);
   const [job, jobError] = useJob(jobId, (j) => {
     const got = (j.progress as { plans?: { target: string; plan: Plan }[] } | null)?.plans;
     if (j.state === "done" && got) {
@@ -147,6 +147,12 @@ function Situation({ c }: { c: CertDetail }): JSX.Element {
 }
 
 type Open = "" | "edit" | "bind" | "revoke" | "export" | "csr";
+
+/** Opened at once: ?edit=1, ?bind=1. */
+function asked(): Open {
+  const q = new URLSearchParams(location.search);
+  return !canOperate() ? "" : q.get("edit") === "1" ? "edit" : q.get("bind") === "1" ? "bind" : "";
+}
 
 function CertActions({ c, start, open }: { c: CertDetail; start: (p: CertWork, b?: unknown) => Promise<void>; open: (o: Open) => void }): JSX.Element {
   const bound = c.bindings.length > 0 && c.not_after !== null;

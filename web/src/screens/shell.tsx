@@ -29,6 +29,7 @@ import { RequestScreen } from "./request";
 import { SettingsScreen } from "./settings";
 import { Seal } from "./signin";
 import { VendorScreen } from "./vendor";
+import { DiscoverScreen, DiscoveryScreen } from "./discover";
 import { EndpointScreen, WatchScreen } from "./watch";
 
 interface Item {
@@ -55,7 +56,7 @@ const nav: Item[] = [
 const vendorItem: Item = { at: "/vendor", key: "vendor", icon: "vendor", go: "v" };
 
 function screen(p: Place, session: Session, onSession: (s: Session) => void, redraw: () => void): JSX.Element {
-  const [a, b] = p.path;
+  const [a, b, c] = p.path;
   switch (a) {
     case undefined:
       return <Dashboard />;
@@ -68,6 +69,7 @@ function screen(p: Place, session: Session, onSession: (s: Session) => void, red
     case "deployments":
       return b ? <DeploymentScreen key={b} id={b} /> : <DeploymentsScreen place={p} />;
     case "watch":
+      if (b === "discover") return c ? <DiscoveryScreen key={c} id={c} place={p} /> : <DiscoverScreen />;
       return b ? <EndpointScreen key={b} id={b} /> : <WatchScreen place={p} />;
     case "notify":
       return b ? <ConnectorsScreen key={"notifier" + b} kind="notifier" id={b} place={p} /> : <NotifyScreen place={p} />;
@@ -196,6 +198,7 @@ function useCommands(items: Item[], lang: () => void, onOut: () => void, setHelp
         { text: t("request_cert"), keys: "new apply request", run: () => go("/certs/new") },
         { text: t("import_cert"), keys: "import", run: () => go("/certs/import") },
         { text: t("watch_add"), keys: "watch endpoint", run: () => go("/watch?add=1") },
+        { text: t("discover"), keys: "discover scan find", run: () => go("/watch/discover") },
       );
     if (isAdmin())
       list.push(

@@ -1,7 +1,7 @@
 // 監視: what every endpoint really serves, beside what we hold for it.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { call, query, type Cert, type CertDetail, type Endpoint, type Job, type Observation } from "../lib/api";
+import { call, query, type Adopted, type Cert, type CertDetail, type Endpoint, type Job, type Observation } from "../lib/api";
 import { date, duration, relative, stateText, t, word } from "../lib/i18n";
 import { useGet, useTitle, useJob } from "../lib/hooks";
 import { display } from "../lib/idn";
@@ -14,9 +14,11 @@ import { Dialog, ask } from "../ui/dialog";
 import { secsText } from "../ui/form";
 import { Choose } from "../ui/choose";
 import { GroupSelect } from "../ui/group";
+import { JobView } from "../ui/job";
 import { Listing } from "../ui/list";
 import { SaveEnd, useSave } from "../ui/save";
 import { Table, usePages, type Column } from "../ui/table";
+import { AdoptEndpoint, AdoptNext, DriftHelp, servedBy } from "./adopt";
 import { ViewBar } from "./views";
 
 const kinds = ["ok", "expiring", "expired", "drift", "untrusted", "unreachable", "new"];
@@ -55,6 +57,11 @@ export function WatchScreen({ place }: { place: Place }): JSX.Element {
       title={t("watch")}
       lead={t("watch_lead")}
       add={canOperate() && { text: t("watch_add"), to: "/watch?add=1" }}
+      also={
+        <A href="/watch/discover" class="button">
+          {t("discover")}
+        </A>
+      }
       search={{ hint: t("watch_search"), q, set: (v) => set({ q: v }) }}
       filters={
         <div class="chips" role="group" aria-label={t("state")}>
@@ -163,24 +170,28 @@ export function EndpointScreen({ id }: { id: string }): JSX.Element {
   const cert = useGet<CertDetail>(e.value?.cert ? `/certs/${e.value.cert}` : null, ["cert"]);
   const obs = usePages<Observation>(`/endpoints/${encodeURIComponent(id)}/observations`, {}, ["endpoint"]);
   const [jobId, setJob] = useState<number | null>(null);
-  const [edit, setEdit] = useState(false);
+  const [open, setOpen] = useState<"" | "edit" | "adopt">("");
+  const [adopted, setAdopted] = useState<Adopted | null>(null);
+  const [deploying, setDeploying] = useState<number | null>(null);
   const [error, setError] = useState<unknown>(null);
   const [job] = useJob(jobId, () => {
     void e.reload();
     void obs.reload();
     setJob(null);
   });
-  useTitle(e.value ? `${e.value.host}:${e.value.port}` : t("watch"));
-  if (!e.value) return e.error ? <Fault error={e.error} retry={() => void e.reload()} /> : <Loading />;
-  const v = e.value;
   const look = async (): Promise<void> => {
     setError(null);
     try {
-      setJob((await call<{ job: Job }>("POST", `/endpoints/${v.id}/look`)).job.id);
+      setJob((await call<{ job: Job }>("POST", `/endpoints/${encodeURIComponent(id)}/look`)).job.id);
     } catch (x) {
       setError(x);
     }
   };
+  // What was put there is looked at as soon as it is there.
+  const [roll] = useJob(deploying, () => void look());
+  useTitle(e.value ? `${e.value.host}:${e.value.port}` : t("watch"));
+  if (!e.value) return e.error ? <Fault error={e.error} retry={() => void e.reload()} /> : <Loading />;
+  const v = e.value;
   return (
     <>
       <Head
@@ -194,10 +205,11 @@ export function EndpointScreen({ id }: { id: string }): JSX.Element {
       >
         {canOperate() && (
           <>
-            <button class="primary" disabled={!!job} onClick={() => void look()}>
+            <button class={v.state === "drift" ? "" : "primary"} disabled={!!job} onClick={() => void look()}>
               {job ? t("looking") : t("look_now")}
             </button>
-            <button onClick={() => setEdit(true)}>{t("edit")}</button>
+            {!v.cert && servedBy(v).length > 0 && <button onClick={() => setOpen("adopt")}>{t("to_manage")}</button>}
+            <button onClick={() => setOpen("edit")}>{t("edit")}</button>
             <button
               onClick={() =>
                 ask({
@@ -219,8 +231,10 @@ export function EndpointScreen({ id }: { id: string }): JSX.Element {
         )}
       </Head>
       <Fault error={error} />
+      {adopted?.new && <AdoptNext certs={[adopted.cert]} />}
       <Panel title={t("held_and_served")} id="drift">
         <HeldServed e={v} cert={cert.value} />
+        {roll ? <JobView job={roll} ca={cert.value?.ca} /> : canOperate() && cert.value && <DriftHelp e={v} cert={cert.value} started={setDeploying} />}
       </Panel>
       <Panel title={t("facts")} id="facts">
         <Facts
@@ -237,12 +251,23 @@ export function EndpointScreen({ id }: { id: string }): JSX.Element {
       <Panel title={t("observations")} id="obs">
         <Observations list={obs} />
       </Panel>
-      {edit && (
+      {open === "edit" && (
         <EditEndpoint
           e={v}
-          close={() => setEdit(false)}
+          close={() => setOpen("")}
           done={() => {
-            setEdit(false);
+            setOpen("");
+            void e.reload();
+          }}
+        />
+      )}
+      {open === "adopt" && (
+        <AdoptEndpoint
+          e={v}
+          close={() => setOpen("")}
+          done={(a) => {
+            setOpen("");
+            setAdopted(a);
             void e.reload();
           }}
         />

@@ -31,6 +31,8 @@ interface Props<T> {
   /** The id of the panel's title. */
   panel?: string;
   add?: Adding | false;
+  /** Beside it: another way to the same. */
+  also?: ComponentChildren;
   /** Asked of the server by who uses this (q, set), or looked for in the rows: `of` gives a row's texts. */
   search?: { hint: string } & ({ q: string; set: (q: string) => void } | { of: (row: T) => string[] });
   filters?: ComponentChildren;
@@ -113,6 +115,7 @@ export function Listing<T extends { id: number }>(p: Props<T>): JSX.Element {
   return (
     <>
       <Head title={p.title} lead={p.lead}>
+        {p.also}
         {add}
       </Head>
       {body}
