@@ -319,6 +319,10 @@ def crowd(rig, binary, out):
     db.executemany("INSERT INTO cert_term (cert_id, term) VALUES (?, ?)",
                    [(n + 10, term) for n, (name, _) in enumerate(names)
                     for term in (name, name.split(".", 1)[1], f"={n:08x}", f"={n:064x}")])
+    # What the first page counts them by (migration 15).
+    db.execute("UPDATE cert SET warn_at = not_after - (398 * ?) / 6 WHERE id >= 10", (day,))
+    db.execute("INSERT INTO cert_count (end_day, warn_day, group_id, n) SELECT not_after / 86400000000, warn_at / 86400000000,"
+               " group_id, count(*) FROM cert WHERE id >= 10 GROUP BY 1, 2, 3")
     db.commit()
     db.close()
     i.start()
