@@ -225,6 +225,7 @@ test("keyboard: the palette and the lists without a mouse", async () => {
   await page.keyboard.press("Escape");
   await page.waitForSelector("dialog", { state: "detached" });
   await page.keyboard.press("Control+k");
+  await page.waitForSelector("dialog input:focus");
   await page.keyboard.type("monitor");
   await page.keyboard.press("Enter");
   await page.waitForURL("**/watch");

@@ -34,9 +34,11 @@ interface Bar {
 }
 
 function barsOf(s: Summary, each: number): Bar[] {
-  return Array.from({ length: Math.ceil(WEEKS / each) }, (_, i) => {
+  // The last one takes what is left over: nothing is too narrow for a finger.
+  const n = Math.floor(WEEKS / each);
+  return Array.from({ length: n }, (_, i) => {
     const first = i * each,
-      weeks = Math.min(each, WEEKS - first);
+      weeks = i === n - 1 ? WEEKS - first : each;
     const mine = s.weeks.filter((x) => x.week >= first && x.week < first + weeks);
     const parts = healthOrder.map((h) => ({ h, n: mine.reduce((a, x) => a + (x.health === h ? x.count : 0), 0) })).filter((x) => x.n > 0);
     return { first, weeks, parts, total: parts.reduce((a, x) => a + x.n, 0) };
