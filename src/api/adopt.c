@@ -29,6 +29,11 @@ static const struct field many_fields[] = {
                .label = {"What to do", "操作"}),
     FIELD_STR(struct adopt_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
     FIELD_END};
+static const struct field endpoints_fields[] = {
+    FIELD_LIST(struct adopt_in, items, .flags = FIELD_REQUIRED, .max = ITEMS_MAX,
+               .label = {"Numbers of endpoints", "監視対象の番号"}),
+    FIELD_STR(struct adopt_in, group, .max = 128, .label = {"Group", "ユーザーグループ"}),
+    FIELD_END};
 static const struct field one_fields[] = {
     FIELD_STR(struct adopt_in, sha256, .max = 64,
               .label = {"Fingerprint, where the addresses differ",
@@ -44,7 +49,9 @@ struct choice {
     struct discovery_item it;
     enum deed deed;
     struct err why; /* of DEED_SKIP */
+    bool watched;   /* chosen among the endpoints, not in a discovery */
     int64_t cert_id, endpoint_id;
+    int64_t group; /* of a certificate that is registered */
     const char *cert_name;
 };
 struct batch {
@@ -145,6 +152,15 @@ static enum rc expect_there(struct request *r, int64_t endpoint, const struct ce
 }
 
 /* ---- deciding ---- */
+/* As it was served: at a watched endpoint, or when it was discovered. */
+static enum rc chain_of(struct request *r, const struct choice *c, const char **ret,
+                        struct err *err)
+{
+    if (c->watched)
+        return db_observation_chain(r->db, c->endpoint_id, c->it.sha256, r->a, ret, err);
+    return db_discovery_chain(r->db, c->it.id, r->a, ret, err);
+}
+
 /* Nothing stands there that could be taken. */
 static bool nothing_there(struct choice *c)
 {
@@ -182,6 +198,13 @@ static enum rc decide_new(struct request *r, struct choice *c, struct err *err)
     return RC_OK;
 }
 
+static bool same_place(const struct choice *a, const struct choice *b)
+{
+    if (a->endpoint_id || b->endpoint_id)
+        return a->endpoint_id == b->endpoint_id;
+    return a->it.port == b->it.port && strcmp(a->it.host, b->it.host) == 0;
+}
+
 /* The same place or the same certificate earlier among those chosen. */
 static void decide_again(const struct batch *b, size_t at, struct choice *c)
 {
@@ -189,7 +212,7 @@ static void decide_again(const struct batch *b, size_t at, struct choice *c)
         const struct choice *o = &b->v[i];
         if (o->deed == DEED_SKIP)
             continue;
-        if (o->it.port == c->it.port && strcmp(o->it.host, c->it.host) == 0)
+        if (same_place(o, c))
             SKIP(c, MSG("adopt.twice", "the place is among those chosen already",
                         "同じ対象がすでに選ばれています"));
         else if (c->deed == DEED_ADOPT && o->deed == DEED_ADOPT &&
@@ -213,7 +236,7 @@ static enum rc decide(struct request *r, struct batch *b, size_t at, struct err 
     }
     TRY(c->it.endpoint_id ? decide_watched(r, b, c, err) : decide_new(r, c, err));
     if (c->deed == DEED_ADOPT) {
-        TRY(db_discovery_chain(r->db, c->it.id, r->a, &chain, err));
+        TRY(chain_of(r, c, &chain, err));
         if (!chain)
             SKIP(c, MSG("adopt.chain", "what is served there is too large to be kept",
                         "提示された証明書が大きすぎます"));
@@ -297,8 +320,8 @@ static enum rc cert_for(struct request *r, const struct batch *b, size_t at, str
     const char *chain = NULL;
     if (c->deed != DEED_ADOPT)
         return registered(r, b, at, ret, err);
-    TRY(db_discovery_chain(r->db, c->it.id, r->a, &chain, err));
-    TRY(adopt_chain(r, chain, c->it.sha256, b->group, ret, err));
+    TRY(chain_of(r, c, &chain, err));
+    TRY(adopt_chain(r, chain, c->it.sha256, c->watched ? c->group : b->group, ret, err));
     return r_audit_as(r, "cert.import", err);
 }
 
@@ -396,18 +419,24 @@ static enum rc run_plan(struct request *r, struct err *err)
     return view_batch(r, &b, err);
 }
 
+static enum rc act_all(struct request *r, struct batch *b, struct err *err)
+{
+    bool first;
+    size_t n = b->n - b->left_out;
+    if (n > 1)
+        TRY(delay_changes(r, (int64_t)n - 1, &first, err)); /* the request counted as one */
+    for (size_t i = 0; i < b->n; i++)
+        TRY(act(r, b, i, err));
+    r->detail = NULL;
+    return RC_OK;
+}
+
 static enum rc run_many(struct request *r, struct err *err)
 {
     struct batch b = {0};
-    bool first;
     TRY(decide_all(r, &b, err));
-    size_t n = b.n - b.left_out;
-    if (n > 1)
-        TRY(delay_changes(r, (int64_t)n - 1, &first, err)); /* the request counted as one */
-    for (size_t i = 0; i < b.n; i++)
-        TRY(act(r, &b, i, err));
+    TRY(act_all(r, &b, err));
     r->subject = arena_printf(r->a, "discovery/%s", r->params[0]);
-    r->detail = NULL;
     return view_batch(r, &b, err);
 }
 
@@ -493,7 +522,70 @@ static enum rc run_one(struct request *r, struct err *err)
     return RC_OK;
 }
 
+/* ---- many endpoints ---- */
+static enum rc read_endpoint(struct request *r, const char *text, struct choice *c, struct err *err)
+{
+    struct endpoint e;
+    struct cert_version v;
+    int64_t id;
+    TRY(r_id(text, &id, err));
+    TRY(db_endpoint_get(r->db, id, r->a, &e, err));
+    *c = (struct choice){.watched = true, .endpoint_id = id};
+    TRY(group_from_input(r, ((const struct adopt_in *)r->in)->group, e.group_id, &c->group, err));
+    c->it = (struct discovery_item){
+        .id = id, .host = e.host, .port = e.port, .endpoint_id = id, .kind = "cert"};
+    if (served_there(r, &e, NULL, &c->it.sha256, &c->why) != RC_OK) {
+        c->it.kind = "unclear";
+        return RC_OK;
+    }
+    enum rc rc = db_version_find_sha256(r->db, c->it.sha256, r->a, &v, err);
+    c->it.held_id = rc == RC_OK ? v.cert_id : 0;
+    return rc == RC_NOT_FOUND ? RC_OK : rc;
+}
+
+static enum rc decide_endpoints(struct request *r, struct batch *b, struct err *err)
+{
+    const struct adopt_in *in = r->in;
+    b->adopt = true;
+    b->n = in->items.n;
+    b->v = arena_array(r->a, b->n ? b->n : 1, sizeof *b->v);
+    if (!b->v)
+        return NOMEM(err);
+    for (size_t i = 0; i < b->n; i++) {
+        TRY(read_endpoint(r, in->items.v[i], &b->v[i], err));
+        if (strcmp(b->v[i].it.kind, "cert") == 0) /* else read_endpoint() has said why not */
+            TRY(decide(r, b, i, err));
+    }
+    count(b);
+    return RC_OK;
+}
+
+static enum rc run_endpoints_plan(struct request *r, struct err *err)
+{
+    struct batch b = {0};
+    TRY(decide_endpoints(r, &b, err));
+    return view_batch(r, &b, err);
+}
+
+static enum rc run_endpoints(struct request *r, struct err *err)
+{
+    struct batch b = {0};
+    TRY(decide_endpoints(r, &b, err));
+    TRY(act_all(r, &b, err));
+    r->subject = NULL;
+    return view_batch(r, &b, err);
+}
+
 static const struct route rows[] = {
+    {"endpoint.plan", "POST", "/endpoints/plan", PERM(PERM_OPERATE), ROUTE_READ, run_endpoints_plan,
+     .answer = "Adoption",
+     .summary = {"What managing what watched endpoints serve would do",
+                 "監視対象の証明書を管理に加えた場合の内容を確認する"},
+     .body = endpoints_fields, .body_size = sizeof(struct adopt_in), .arg = "plan"},
+    {"endpoint.adopt_many", "POST", "/endpoints/adopt", PERM(PERM_OPERATE), ROUTE_WRITE,
+     run_endpoints, .answer = "Adoption",
+     .summary = {"Manage what watched endpoints serve", "監視対象の証明書をまとめて管理に加える"},
+     .body = endpoints_fields, .body_size = sizeof(struct adopt_in)},
     {"discovery.plan", "POST", "/discoveries/{id}/plan", PERM(PERM_OPERATE), ROUTE_READ, run_plan,
      .answer = "Adoption",
      .summary = {"What watching or managing the addresses found would do",

@@ -106,7 +106,8 @@ static void say_next(struct cli *c, int64_t certs)
                              "CA), and bind it to a target (inro bind).\n");
 }
 
-static int discover_adopt(struct cli *c, struct err *err)
+/* A plan, or what was done. */
+static int send_adoption(struct cli *c, const char *path, const struct buf *body, struct err *err)
 {
     const struct cli_column cols[] = {
         {"host", {"HOST", "ホスト"}},
@@ -117,22 +118,8 @@ static int discover_adopt(struct cli *c, struct err *err)
         {cli_ja(c) ? "why.ja" : "why.en", {"WHY NOT", "対象外の理由"}}};
     bool plan = cli_opt(c, "plan") != NULL;
     AUTO(json) struct json *j = NULL;
-    AUTO(buf) struct buf b = BUF(65536);
-    struct json_writer w = JSON_WRITER(&b);
-    jw_object(&w);
-    jw_kstr(&w, "action", cli_opt(c, "watch") ? "watch" : "adopt");
-    if (cli_opt(c, "state"))
-        jw_kstr(&w, "state", cli_opt(c, "state"));
-    if (cli_opt(c, "group"))
-        jw_kstr(&w, "group", cli_opt(c, "group"));
-    jw_key(&w, "items");
-    jw_array(&w);
-    for (size_t i = 1; i < c->arg_count; i++)
-        jw_str(&w, c->args[i]);
-    jw_end_array(&w);
-    jw_end_object(&w);
-    CLI_TRY(buf_ok(&b, err));
-    CLI_TRY(cli_call(c, "POST", base(c, plan ? "/plan" : "/adopt"), buf_str(&b), &j, err));
+    CLI_TRY(buf_ok(body, err));
+    CLI_TRY(cli_call(c, "POST", path, buf_str(body), &j, err));
     if (c->json)
         cli_json(j);
     else
@@ -145,11 +132,50 @@ static int discover_adopt(struct cli *c, struct err *err)
     return EXIT_LICENCE;
 }
 
+static void put_items(struct cli *c, size_t from, struct json_writer *w)
+{
+    jw_key(w, "items");
+    jw_array(w);
+    for (size_t i = from; i < c->arg_count; i++)
+        jw_str(w, c->args[i]);
+    jw_end_array(w);
+}
+
+static int discover_adopt(struct cli *c, struct err *err)
+{
+    AUTO(buf) struct buf b = BUF(65536);
+    struct json_writer w = JSON_WRITER(&b);
+    jw_object(&w);
+    jw_kstr(&w, "action", cli_opt(c, "watch") ? "watch" : "adopt");
+    if (cli_opt(c, "state"))
+        jw_kstr(&w, "state", cli_opt(c, "state"));
+    if (cli_opt(c, "group"))
+        jw_kstr(&w, "group", cli_opt(c, "group"));
+    put_items(c, 1, &w);
+    jw_end_object(&w);
+    return send_adoption(c, base(c, cli_opt(c, "plan") ? "/plan" : "/adopt"), &b, err);
+}
+
+/* Several, or a look at what would be done. */
+static int adopt_several(struct cli *c, struct err *err)
+{
+    AUTO(buf) struct buf b = BUF(65536);
+    struct json_writer w = JSON_WRITER(&b);
+    jw_object(&w);
+    if (cli_opt(c, "group"))
+        jw_kstr(&w, "group", cli_opt(c, "group"));
+    put_items(c, 0, &w);
+    jw_end_object(&w);
+    return send_adoption(c, cli_opt(c, "plan") ? "/endpoints/plan" : "/endpoints/adopt", &b, err);
+}
+
 static int watch_adopt(struct cli *c, struct err *err)
 {
     AUTO(json) struct json *j = NULL;
     AUTO(buf) struct buf b = BUF(4096);
     struct json_writer w = JSON_WRITER(&b);
+    if (c->arg_count > 1 || cli_opt(c, "plan"))
+        return adopt_several(c, err);
     jw_object(&w);
     if (cli_opt(c, "sha256"))
         jw_kstr(&w, "sha256", cli_opt(c, "sha256"));
@@ -227,12 +253,12 @@ static const struct cli_command commands[] = {
                         {"plan", NULL, {"only say what would be done", "計画だけ"}}, GROUP_OPTION)},
     {.group = "watch",
      .verb = "adopt",
-     .args = "ID",
+     .args = "ID...",
      .min = 1,
-     .max = 1,
+     .max = 200,
      .help = {"manage the certificate that is served there", "提示中の証明書を管理に加える"},
      .run = watch_adopt,
      .options = OPTIONS({"sha256", "F", {"which, where addresses differ", "フィンガープリント"}},
-                        GROUP_OPTION)},
+                        {"plan", NULL, {"only say what would be done", "計画だけ"}}, GROUP_OPTION)},
 };
 const struct cli_command_set cli_set_discover = {commands, COUNT_OF(commands)};

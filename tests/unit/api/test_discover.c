@@ -410,6 +410,41 @@ static void endpoint_taken_over(void **state)
     desk_close(&d);
 }
 
+/* With a plan first; what is unclear, expected already or somebody else's is left out or unknown.
+ */
+static void many_endpoints_taken_over(void **state)
+{
+    struct desk d;
+    (void)state;
+    desk_open(&d, true);
+    struct served a = serve(&d, "a.a.example", "a.a.example"),
+                  b = serve(&d, "b.a.example", "b.a.example");
+    const struct served *const both[] = {&a, &b};
+    int64_t one = endpoint_seen(&d, both, 1), two = endpoint_seen(&d, both, 2);
+    (void)rig_want(&d.r, &d.op, 200, "PATCH", path(&d, "/endpoints/#", one), "{\"every\":\"2h\"}");
+    const char *body = arena_printf(d.r.a, "{\"items\":[\"%lld\",\"%lld\",\"%lld\"]}",
+                                    (long long)one, (long long)two, (long long)one);
+    struct answer x = rig_want(&d.r, &d.op, 200, "POST", "/endpoints/plan", body);
+    assert_int_equal(json_i64_or(x.json, "certs", 0), 1);
+    assert_int_equal(json_i64_or(x.json, "endpoints", -1), 0);
+    assert_int_equal(json_i64_or(x.json, "left_out", 0), 2);
+    assert_string_equal(json_str_or(x.json, "items.0.what", ""), "adopt");
+    assert_non_null(strstr(json_str_or(x.json, "items.1.why.en", ""), "different certificates"));
+    assert_non_null(strstr(json_str_or(x.json, "items.2.why.en", ""), "already"));
+    assert_int_equal(counted(&d, "/certs"), 0);
+    (void)rig_want(&d.r, &d.other, 404, "POST", "/endpoints/adopt", body);
+    (void)rig_want(&d.r, &d.viewer, 403, "POST", "/endpoints/adopt", body);
+    x = rig_want(&d.r, &d.local, 200, "POST", "/endpoints/adopt", body);
+    assert_string_equal(json_str_or(x.json, "items.0.cert_name", ""), "a.a.example");
+    x = rig_want(&d.r, &d.op, 200, "GET", path(&d, "/endpoints/#", one), NULL);
+    assert_string_equal(json_str_or(x.json, "cert_name", ""), "a.a.example");
+    x = rig_want(&d.r, &d.op, 200, "GET", "/certs/a.a.example", NULL);
+    assert_string_equal(json_str_or(x.json, "group", ""), "web"); /* as the endpoint's */
+    x = rig_want(&d.r, &d.op, 200, "POST", "/endpoints/plan", body);
+    assert_int_equal(json_i64_or(x.json, "left_out", 0), 3);
+    desk_close(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +455,7 @@ int main(void)
         cmocka_unit_test(all_of_a_state),
         cmocka_unit_test(full_licence_touches_nothing),
         cmocka_unit_test(endpoint_taken_over),
+        cmocka_unit_test(many_endpoints_taken_over),
     };
     crypto_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

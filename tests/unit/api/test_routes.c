@@ -270,7 +270,9 @@ static const struct body_row bodies[] = {
     {"discovery.create", "{\"targets\":\"192.0.2.7\",\"group\":\"%group%\"}"},
     {"discovery.plan", "{\"items\":[\"%item%\"]}"},
     {"endpoint.adopt", "{}"},
+    {"endpoint.adopt_many", "{\"items\":[\"%endpoint%\"]}"},
     {"endpoint.create", "{\"host\":\"new.a.example\",\"group\":\"%group%\"}"},
+    {"endpoint.plan", "{\"items\":[\"%endpoint%\"]}"},
     {"endpoint.update", "{\"every\":\"2h\"}"},
     {"group.create", "{\"name\":\"n\"}"},
     {"group.join", "{\"user\":\"loner@a.example\"}"},
@@ -333,6 +335,9 @@ static const char *put_in(struct world *w, const char *text, enum side side)
         } else if (strncmp(p, "%group%", 7) == 0) {
             name = "%group%";
             id = w->group[side];
+        } else if (strncmp(p, "%endpoint%", 10) == 0) {
+            name = "%endpoint%";
+            id = w->endpoint[side];
         } else if (strncmp(p, "%item%", 6) == 0) {
             name = "%item%";
             id = w->found[side];
