@@ -462,7 +462,7 @@ static enum rc served_there(struct request *r, const struct endpoint *e, const c
     }
     CHECK(found, err, RC_CONFLICT, BLAME_INPUT,
           MSG("adopt.not_seen", "no such certificate was seen there at the last look",
-              "前回の確認では、その証明書は提示されていません"));
+              "前回の確認では、該当する証明書は提示されていません"));
     *ret = arena_strdup(r->a, found);
     return *ret ? RC_OK : NOMEM(err);
 }

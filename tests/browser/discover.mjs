@@ -110,6 +110,16 @@ test("one endpoint: managed from its page; where another is served, the held one
   check((await seen(made.id, (e) => e.cert)).cert_name.includes("img"), "it is not expected there");
   check(!(await page.evaluate(() => window.__hit)), "a served name was run");
   await shot(page, "146-adopted-one-ja");
+  // Several from the list, with the same plan: this one is taken already, the unreachable one serves nothing.
+  await visit(page, "/watch");
+  await row(page, `127.0.0.22:${ground.port}`).waitFor();
+  await page.check("thead input[type=checkbox]");
+  await page.click(".bulk button:has-text('管理に加える')");
+  await page.waitForSelector("dialog >> text=期待する証明書も設定されています");
+  check((await page.textContent("dialog")).includes("前回の確認では"), "why the unreachable one is left out");
+  await axe(page, "adopting several endpoints");
+  await shot(page, "146-adopt-endpoints-ja", false);
+  await page.keyboard.press("Escape");
   // intra.example.jp is expected where www.example.jp is served: it has a target, and a failing one.
   await visit(page, `/watch/${ids.endpoint}`);
   const drift = (await api(page, "GET", "/endpoints?state=drift&limit=50")).body.items.find((e) => e.cert_name === "intra.example.jp");

@@ -1,12 +1,12 @@
-// What helps at one endpoint: taking over what it serves, or putting there again what Inro holds.
+// Taking over with a plan first; and what helps at one endpoint: taking over what it serves, or putting there again what Inro holds.
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
-import { call, type Adopted, type CertDetail, type Endpoint, type Job } from "../lib/api";
-import { date, t } from "../lib/i18n";
+import { useEffect, useState } from "preact/hooks";
+import { call, type Adopted, type Adoption, type CertDetail, type Endpoint, type Job } from "../lib/api";
+import { date, pair, t } from "../lib/i18n";
 import { display } from "../lib/idn";
 import { A } from "../lib/router";
 import { cn } from "../pic/pics";
-import { Fault, Select, toast } from "../ui/basic";
+import { Fault, Loading, Select, faultText, toast } from "../ui/basic";
 import { Dialog, ask } from "../ui/dialog";
 
 /** A certificate without a key and without a CA: what a person does with it next. */
@@ -116,5 +116,101 @@ export function DriftHelp({ e, cert, started }: { e: Endpoint; cert: CertDetail;
         {t("deploy_held")}
       </button>
     </div>
+  );
+}
+
+/** So many are taken at once. */
+const AT_ONCE = 500;
+
+/** What would be done, address by address; then what was, and what is next. */
+export function AdoptPlan({ base, items, action, close, done }: { base: `/discoveries/${string}` | "/endpoints"; items: number[]; action: "watch" | "adopt"; close: () => void; done: () => void }): JSX.Element {
+  const [plan, setPlan] = useState<Adoption | null>(null);
+  const [made, setMade] = useState<Adoption | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  const [busy, setBusy] = useState(false);
+  const body = { ...(base === "/endpoints" ? {} : { action }), items: items.slice(0, AT_ONCE).map(String) };
+  useEffect(() => {
+    call<Adoption>("POST", `${base}/plan`, body).then(setPlan, setError);
+  }, []);
+  const run = async (): Promise<void> => {
+    setBusy(true);
+    setError(null);
+    try {
+      setMade(await call<Adoption>("POST", `${base}/adopt`, body));
+      done();
+    } catch (x) {
+      setError(x);
+    }
+    setBusy(false);
+  };
+  const n = plan ? plan.items.length - plan.left_out : items.length;
+  if (made) return <Made of={made} close={close} />;
+  return (
+    <Dialog title={t(action === "watch" ? "plan_watch" : "plan_manage", n)} onClose={close} wide>
+      <p class="lead">{t(action === "watch" ? "plan_watch_text" : "plan_manage_text")}</p>
+      {items.length > AT_ONCE && <p class="note warn">{t("too_many_selected")}</p>}
+      {!plan && !error && <Loading />}
+      {plan && <PlanLines of={plan} />}
+      <Fault error={error} />
+      <div class="actions end">
+        <button onClick={close}>{t("cancel")}</button>
+        <button class="primary" disabled={busy || !plan || n === 0 || !!plan.refused} onClick={() => void run()}>
+          {busy ? t("working") : t(action === "watch" ? "to_watch" : "to_manage")}
+        </button>
+      </div>
+    </Dialog>
+  );
+}
+
+function PlanLines({ of: p }: { of: Adoption }): JSX.Element {
+  return (
+    <>
+      <p>{t("plan_counts", p.endpoints, p.certs, p.joined, p.left_out)}</p>
+      {p.certs > 0 && <p>{t("plan_licence", p.certificates.used, p.certificates.limit, p.certificates.used + p.certs)}</p>}
+      {p.refused && <p class="fault">{faultText(p.refused)}</p>}
+      {p.items.length === p.left_out && <p class="note">{t("plan_nothing_to_do")}</p>}
+      <div class="scroll" tabIndex={0} role="region" aria-label={t("plan_list")}>
+        <ul class="lines">
+          {p.items.map((i) => (
+            <li key={i.id} class="spread">
+              <span>
+                <span class="mono">
+                  {i.host}:{i.port}
+                </span>{" "}
+                {i.name && <b>{display(i.name)}</b>}
+              </span>
+              <span class={i.what === "skip" ? "muted" : ""}>{deed(i)}</span>
+            </li>
+          ))}
+        </ul>
+      </div>
+    </>
+  );
+}
+
+function deed(i: Adoption["items"][number]): string {
+  switch (i.what) {
+    case "skip":
+      return t("deed_skip", pair(i.why));
+    case "join":
+      return t("deed_join", display(i.cert_name ?? i.name ?? ""));
+    case "adopt":
+      return t("deed_adopt");
+    default:
+      return t("deed_watch");
+  }
+}
+
+function Made({ of: m, close }: { of: Adoption; close: () => void }): JSX.Element {
+  const certs = m.items.filter((i) => i.what === "adopt" && i.cert);
+  return (
+    <Dialog title={t("adopted_done", m.endpoints, m.certs)} onClose={close} wide>
+      {certs.length > 0 && <AdoptNext certs={certs.map((i) => ({ id: i.cert as number, name: i.cert_name ?? "" }))} />}
+      <div class="actions end">
+        <button class="primary" onClick={close}>
+          {t("close")}
+        </button>
+      </div>
+    </Dialog>
   );
 }

@@ -1,19 +1,19 @@
 // 探索: what stands at many addresses, beside what Inro holds; taken under watch or management with a plan first.
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import { call, query, type Adoption, type Discovery, type DiscoveryDetail, type DiscoveryItem } from "../lib/api";
-import { pair, stateText, t } from "../lib/i18n";
+import { useState } from "preact/hooks";
+import { call, query, type Discovery, type DiscoveryDetail, type DiscoveryItem } from "../lib/api";
+import { stateText, t } from "../lib/i18n";
 import { useGet, useTitle } from "../lib/hooks";
 import { display } from "../lib/idn";
 import { canOperate } from "../lib/role";
 import { A, go, type Place } from "../lib/router";
 import { cn } from "../pic/pics";
 import { Chip, Code, Empty, Fault, Field, Head, Loading, Panel, State, When, faultText, toast } from "../ui/basic";
-import { Dialog, ask } from "../ui/dialog";
+import { ask } from "../ui/dialog";
 import { GroupSelect } from "../ui/group";
 import { Listing } from "../ui/list";
 import { Table, usePages, type Column } from "../ui/table";
-import { AdoptNext } from "./adopt";
+import { AdoptPlan } from "./adopt";
 
 const working = (d: Discovery): boolean => d.state === "ready" || d.state === "running" || d.state === "blocked";
 
@@ -97,7 +97,6 @@ function NewDiscovery(): JSX.Element {
 
 // ---- one discovery ----
 const relations = ["unknown", "other", "held", "no_tls", "nothing", "refused", "waiting"];
-const AT_ONCE = 500;
 
 export function DiscoveryScreen({ id, place }: { id: string; place: Place }): JSX.Element {
   const d = useGet<DiscoveryDetail>(`/discoveries/${encodeURIComponent(id)}`, ["discovery", "job", "endpoint", "cert"]);
@@ -163,8 +162,8 @@ export function DiscoveryScreen({ id, place }: { id: string; place: Place }): JS
         empty={<NoItems d={v} state={state} q={q} clear={() => set({ q: "", state: "all" })} />}
       />
       {plan && (
-        <Plan
-          id={v.id}
+        <AdoptPlan
+          base={`/discoveries/${v.id}`}
           items={[...selected]}
           action={plan}
           close={() => setPlan(null)}
@@ -265,98 +264,5 @@ function What({ i }: { i: DiscoveryItem }): JSX.Element {
         {link && <> · {link}</>}
       </span>
     </div>
-  );
-}
-
-/** What would be done, address by address; then what was, and what is next. */
-function Plan({ id, items, action, close, done }: { id: number; items: number[]; action: "watch" | "adopt"; close: () => void; done: () => void }): JSX.Element {
-  const [plan, setPlan] = useState<Adoption | null>(null);
-  const [made, setMade] = useState<Adoption | null>(null);
-  const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
-  const body = { action, items: items.slice(0, AT_ONCE).map(String) };
-  useEffect(() => {
-    call<Adoption>("POST", `/discoveries/${id}/plan`, body).then(setPlan, setError);
-  }, []);
-  const run = async (): Promise<void> => {
-    setBusy(true);
-    setError(null);
-    try {
-      setMade(await call<Adoption>("POST", `/discoveries/${id}/adopt`, body));
-      done();
-    } catch (x) {
-      setError(x);
-    }
-    setBusy(false);
-  };
-  const n = plan ? plan.items.length - plan.left_out : items.length;
-  if (made) return <Made of={made} close={close} />;
-  return (
-    <Dialog title={t(action === "watch" ? "plan_watch" : "plan_manage", n)} onClose={close} wide>
-      <p class="lead">{t(action === "watch" ? "plan_watch_text" : "plan_manage_text")}</p>
-      {items.length > AT_ONCE && <p class="note warn">{t("too_many_selected")}</p>}
-      {!plan && !error && <Loading />}
-      {plan && <PlanLines of={plan} />}
-      <Fault error={error} />
-      <div class="actions end">
-        <button onClick={close}>{t("cancel")}</button>
-        <button class="primary" disabled={busy || !plan || n === 0 || !!plan.refused} onClick={() => void run()}>
-          {busy ? t("working") : t(action === "watch" ? "to_watch" : "to_manage")}
-        </button>
-      </div>
-    </Dialog>
-  );
-}
-
-function PlanLines({ of: p }: { of: Adoption }): JSX.Element {
-  return (
-    <>
-      <p>{t("plan_counts", p.endpoints, p.certs, p.joined, p.left_out)}</p>
-      {p.certs > 0 && <p>{t("plan_licence", p.certificates.used, p.certificates.limit, p.certificates.used + p.certs)}</p>}
-      {p.refused && <p class="fault">{faultText(p.refused)}</p>}
-      {p.items.length === p.left_out && <p class="note">{t("plan_nothing_to_do")}</p>}
-      <div class="scroll" tabIndex={0} role="region" aria-label={t("plan_list")}>
-        <ul class="lines">
-          {p.items.map((i) => (
-            <li key={i.id} class="spread">
-              <span>
-                <span class="mono">
-                  {i.host}:{i.port}
-                </span>{" "}
-                {i.name && <b>{display(i.name)}</b>}
-              </span>
-              <span class={i.what === "skip" ? "muted" : ""}>{deed(i)}</span>
-            </li>
-          ))}
-        </ul>
-      </div>
-    </>
-  );
-}
-
-function deed(i: Adoption["items"][number]): string {
-  switch (i.what) {
-    case "skip":
-      return t("deed_skip", pair(i.why));
-    case "join":
-      return t("deed_join", display(i.cert_name ?? i.name ?? ""));
-    case "adopt":
-      return t("deed_adopt");
-    default:
-      return t("deed_watch");
-  }
-}
-
-function Made({ of: m, close }: { of: Adoption; close: () => void }): JSX.Element {
-  const certs = m.items.filter((i) => i.what === "adopt" && i.cert);
-  return (
-    <Dialog title={t("adopted_done", m.endpoints, m.certs)} onClose={close} wide>
-      {certs.length > 0 && <AdoptNext certs={certs.map((i) => ({ id: i.cert as number, name: i.cert_name ?? "" }))} />}
-      <div class="actions end">
-        <button class="primary" onClick={close}>
-          {t("close")}
-        </button>
-      </div>
-    </Dialog>
   );
 }

@@ -18,7 +18,7 @@ import { JobView } from "../ui/job";
 import { Listing } from "../ui/list";
 import { SaveEnd, useSave } from "../ui/save";
 import { Table, usePages, type Column } from "../ui/table";
-import { AdoptEndpoint, AdoptNext, DriftHelp, servedBy } from "./adopt";
+import { AdoptEndpoint, AdoptNext, AdoptPlan, DriftHelp, servedBy } from "./adopt";
 import { ViewBar } from "./views";
 
 const kinds = ["ok", "expiring", "expired", "drift", "untrusted", "unreachable", "new"];
@@ -29,8 +29,13 @@ export function WatchScreen({ place }: { place: Place }): JSX.Element {
   const q = place.query.get("q") ?? "";
   const state = place.query.get("state") ?? "";
   const list = usePages<Endpoint>("/endpoints", { q, state }, ["endpoint"]);
+  const [selected, setSelected] = useState<Set<number>>(new Set());
+  const [adopting, setAdopting] = useState(false);
   const adding = place.query.get("add") === "1" && canOperate();
-  const set = (change: Record<string, string>): void => go("/watch" + query({ q, state, ...change }), true);
+  const set = (change: Record<string, string>): void => {
+    setSelected(new Set());
+    go("/watch" + query({ q, state, ...change }), true);
+  };
   const columns: Column<Endpoint>[] = [
     { id: "state", label: t("state"), width: "8.5rem", show: (e) => <State of={shown(e.state)} /> },
     {
@@ -83,7 +88,20 @@ export function WatchScreen({ place }: { place: Place }): JSX.Element {
       columns={columns}
       rowHeight={60}
       link={(e) => `/watch/${e.id}`}
+      choose={canOperate() && { selected, set: setSelected, bar: <button onClick={() => setAdopting(true)}>{t("to_manage")}</button> }}
     >
+      {adopting && (
+        <AdoptPlan
+          base="/endpoints"
+          items={[...selected]}
+          action="adopt"
+          close={() => setAdopting(false)}
+          done={() => {
+            setSelected(new Set());
+            void list.reload();
+          }}
+        />
+      )}
       {adding && <AddEndpoint cert={place.query.get("cert") ?? ""} close={() => go("/watch", true)} />}
     </Listing>
   );

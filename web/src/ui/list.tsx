@@ -48,6 +48,8 @@ interface Props<T> {
   columns: Column<T>[];
   link?: (row: T) => string;
   rowHeight?: number;
+  /** Rows can be chosen; `bar` is what is done with them. */
+  choose?: { selected: Set<number>; set: (s: Set<number>) => void; bar: ComponentChildren } | false;
   /** No head of its own: the screen around has one. */
   bare?: boolean;
   children?: ComponentChildren;
@@ -100,7 +102,16 @@ export function Listing<T extends { id: number }>(p: Props<T>): JSX.Element {
         </div>
       )}
       {p.bar}
-      <Table label={p.title} {...p.list} rows={rows} retry={() => void p.list.reload()} columns={p.columns} link={p.link} rowHeight={p.rowHeight} sort={p.sort} onSort={p.onSort} empty={empty} />
+      {p.choose && p.choose.selected.size > 0 && (
+        <div class="bulk" role="region" aria-label={t("bulk")}>
+          <b>{t("n_selected", p.choose.selected.size)}</b>
+          {p.choose.bar}
+          <button class="quiet" onClick={() => p.choose && p.choose.set(new Set())}>
+            {t("deselect")}
+          </button>
+        </div>
+      )}
+      <Table label={p.title} {...p.list} rows={rows} retry={() => void p.list.reload()} columns={p.columns} link={p.link} rowHeight={p.rowHeight} sort={p.sort} onSort={p.onSort} selected={p.choose ? p.choose.selected : undefined} onSelect={p.choose ? p.choose.set : undefined} empty={empty} />
       {p.children}
     </>
   );
