@@ -295,6 +295,7 @@ enum rc cert_kept_from_input(struct request *r, const struct cert_in *in, struct
                      MSG("api.cert_no_ca", "this certificate was imported and has no CA; name one",
                          "この証明書は取り込んだもので認証局がありません。"
                          "認証局を指定してください")));
+    TRY(read_name(in, c, err));
     if (json_get(r->body, "policy"))
         TRY(read_policy(r, &c->policy, err));
     return read_keeping(r, in, c, err);
