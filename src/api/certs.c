@@ -229,6 +229,28 @@ static enum rc become(struct request *r, const struct cert_in *in, const struct 
     return is->csr && !was->csr ? nothing_bound(r, was, err) : RC_OK;
 }
 
+/* One that came without a CA gets its first: it is renewed by itself from now on, unless the same
+ * change says otherwise. */
+static enum rc first_ca(struct request *r, const struct cert *was, struct cert *is, struct err *err)
+{
+    AUTO(json) struct json *policy = NULL;
+    struct cert_version v;
+    if (was->ca_id || !is->ca_id || !was->current_id)
+        return RC_OK;
+    if (!json_get(r->body, "policy"))
+        is->policy = "{}";
+    TRY(stored_json(is->policy, &policy, err));
+    if (!json_bool_or(policy, "auto_renew", true))
+        return RC_OK;
+    TRY(db_version_get(r->db, was->current_id, r->a, &v, err));
+    struct renew_facts f = {.not_before = v.not_before,
+                            .not_after = v.not_after,
+                            .before = json_i64_or(policy, "renew_before", 0) * USEC_PER_SEC,
+                            .seed = (uint64_t)v.id};
+    is->renew_at = renew_time(&f);
+    return RC_OK;
+}
+
 static enum rc run_update(struct request *r, struct err *err)
 {
     const struct cert_in *in = r->in;
@@ -238,6 +260,7 @@ static enum rc run_update(struct request *r, struct err *err)
     TRY(check_revision(r, in->revision, c.revision, err));
     struct cert n = c;
     TRY(in->ca || c.ca_id ? become(r, in, &c, &n, err) : cert_kept_from_input(r, in, &n, err));
+    TRY(first_ca(r, &c, &n, err));
     TRY(proofs_of_before(r, &c, &n, err));
     n.updated = r->now;
     TRY(db_cert_update(r->db, &n, err));

@@ -402,6 +402,13 @@ static void endpoint_taken_over(void **state)
     assert_string_equal(rig_error(&x), "adopt.differ");
     x = rig_want(&d.r, &d.op, 409, "POST", path(&d, "/endpoints/#/adopt", none), "{}");
     assert_string_equal(rig_error(&x), "adopt.not_seen");
+    /* what people are told is next: with a CA it is renewed by itself, unless they say otherwise */
+    x = rig_want(&d.r, &d.op, 200, "GET", "/certs/a.a.example", NULL);
+    assert_int_equal(json_type_of(json_get(x.json, "renew_at")), JSON_NULL);
+    (void)rig_want(&d.r, &d.local, 201, "POST", "/cas", "{\"name\":\"ca1\",\"type\":\"private\"}");
+    x = rig_want(&d.r, &d.op, 200, "PATCH", "/certs/a.a.example", "{\"ca\":\"ca1\"}");
+    assert_int_equal(json_type_of(json_get(x.json, "renew_at")), JSON_STRING);
+    assert_true(json_bool_or(x.json, "policy.auto_renew", true));
     /* held already: joined, not registered again */
     x = rig_want(&d.r, &d.op, 200, "POST", path(&d, "/endpoints/#/adopt", two),
                  arena_printf(d.r.a, "{\"sha256\":\"%s\"}", a.sha256));

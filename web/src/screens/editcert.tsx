@@ -14,11 +14,12 @@ import { caNames } from "./cert";
 import { OrgSelect } from "./orgs";
 import { ChallengeForm, PolicyForm, challengeOut, firstPolicy, keyChoices, policyOut, type PolicyValues } from "./policy";
 
-function policyIn(p: Record<string, unknown> | null): PolicyValues {
+/** One that came without a CA was not to be renewed: with its first CA it is, unless somebody says otherwise. */
+function policyIn(p: Record<string, unknown> | null, ca: string | null): PolicyValues {
   const secs = (k: string): string => (typeof p?.[k] === "number" && p[k] ? secsText(p[k] as number) : "");
   return {
     ...firstPolicy,
-    auto_renew: p?.["auto_renew"] !== false,
+    auto_renew: p?.["auto_renew"] !== false || !ca,
     on_failure: String(p?.["on_failure"] ?? "stop"),
     allow_loss: p?.["allow_loss"] === true,
     renew_before: secs("renew_before"),
@@ -37,7 +38,7 @@ export function EditCert({ cert, close, done }: { cert: CertDetail; close: () =>
   const [group, setGroup] = useState(cert.group ?? "");
   const [org, setOrg] = useState(cert.organisation ?? "");
   const [tags, setTags] = useState(cert.tags.join(", "));
-  const [policy, setPolicy] = useState(policyIn(cert.policy));
+  const [policy, setPolicy] = useState(policyIn(cert.policy, cert.ca));
   const [challenge, setChallenge] = useState<Values>(cert.challenge && cert.challenge["type"] ? cert.challenge : { type: "http-01" });
   const proofs = useTypes("challenge", getLang());
   const [cas, setCas] = useState<string[]>([]);
