@@ -211,7 +211,7 @@ static void es256_signatures_are_always_64_bytes(void **state)
     UNUSED(state);
     AUTO(key) struct key *k = rig_key(KEY_EC256);
     int short_ones = 0;
-    for (int i = 0; i < 600; i++) {
+    for (int i = 0; i < 20000 && (i < 300 || short_ones == 0); i++) {
         char input[32];
         (void)snprintf(input, sizeof input, "a.%d", i);
         AUTO(buf) struct buf sig = BUF(256);
