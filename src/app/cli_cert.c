@@ -391,11 +391,7 @@ int cli_cert_list(struct cli *c, struct err *err)
     path = path ? cli_path(c, path, state ? state : "", "&tag=") : NULL;
     path = path ? cli_path(c, path, buf_cstr(&tags), NULL) : NULL;
     CLI_TRY(cli_call(c, "GET", path, STR_NONE, &j, err));
-    if (c->json)
-        cli_json(j);
-    else
-        cli_table(c, json_get(j, "items"), cols, COUNT_OF(cols));
-    return 0;
+    return cli_items(c, j, cols, COUNT_OF(cols));
 }
 
 int cli_cert_tag(struct cli *c, struct err *err)

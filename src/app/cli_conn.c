@@ -76,11 +76,7 @@ int cli_conn_list(struct cli *c, struct err *err)
     const char *path = arena_printf(c->a, "%s?limit=%s&after=%s", collection(c),
                                     limit ? limit : "500", after ? after : "0");
     CLI_TRY(cli_call(c, "GET", path, STR_NONE, &j, err));
-    if (c->json)
-        cli_json(j);
-    else
-        cli_table(c, json_get(j, "items"), cols, COUNT_OF(cols));
-    return 0;
+    return cli_items(c, j, cols, COUNT_OF(cols));
 }
 
 /* Found by the server, with what is applied there. */
@@ -104,11 +100,7 @@ int cli_target_list(struct cli *c, struct err *err)
             path = cli_path(c, arena_printf(c->a, "%s&%s=", path, filters[i]), v, NULL);
     }
     CLI_TRY(cli_call(c, "GET", path, STR_NONE, &j, err));
-    if (c->json)
-        cli_json(j);
-    else
-        cli_table(c, json_get(j, "items"), cols, COUNT_OF(cols));
-    return 0;
+    return cli_items(c, j, cols, COUNT_OF(cols));
 }
 
 int cli_conn_show(struct cli *c, struct err *err)

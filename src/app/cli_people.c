@@ -112,11 +112,7 @@ static int group_list(struct cli *c, struct err *err)
                                              {"notify.recipients", {"TELLS", "通知先"}},
                                              {"about", {"ABOUT", "説明"}}};
     CLI_TRY(cli_call(c, "GET", "/groups", STR_NONE, &j, err));
-    if (c->json)
-        cli_json(j);
-    else
-        cli_table(c, json_get(j, "items"), cols, COUNT_OF(cols));
-    return 0;
+    return cli_items(c, j, cols, COUNT_OF(cols));
 }
 
 static int group_show(struct cli *c, struct err *err)
@@ -245,11 +241,7 @@ static int token_list(struct cli *c, struct err *err)
                                              {"last_used", {"LAST USED", "最終使用"}},
                                              {"last_address", {"FROM", "接続元"}}};
     CLI_TRY(cli_call(c, "GET", "/tokens", STR_NONE, &j, err));
-    if (c->json)
-        cli_json(j);
-    else
-        cli_table(c, json_get(j, "items"), cols, COUNT_OF(cols));
-    return 0;
+    return cli_items(c, j, cols, COUNT_OF(cols));
 }
 
 static int token_add(struct cli *c, struct err *err)
@@ -284,11 +276,7 @@ static int session_list(struct cli *c, struct err *err)
                                              {"last_seen", {"SEEN", "最終操作"}},
                                              {"agent", {"BROWSER", "ブラウザ"}}};
     CLI_TRY(cli_call(c, "GET", "/sessions", STR_NONE, &j, err));
-    if (c->json)
-        cli_json(j);
-    else
-        cli_table(c, json_get(j, "items"), cols, COUNT_OF(cols));
-    return 0;
+    return cli_items(c, j, cols, COUNT_OF(cols));
 }
 
 static int session_remove(struct cli *c, struct err *err)

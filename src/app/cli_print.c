@@ -97,6 +97,15 @@ void cli_table(struct cli *c, const struct json *items, const struct cli_column 
     put(&out);
 }
 
+int cli_items(struct cli *c, const struct json *answer, const struct cli_column *cols, size_t n)
+{
+    if (c->json)
+        cli_json(answer);
+    else
+        cli_table(c, json_get(answer, "items"), cols, n);
+    return 0;
+}
+
 static void add_details(struct buf *b, const struct json *j, int depth)
 {
     void *iter = NULL;

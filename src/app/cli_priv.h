@@ -126,6 +126,8 @@ int cli_show(struct cli *c, const struct json *j);
 /* One page of a list: base?limit=..&page=..more; rows as a table, or the JSON. */
 int cli_list(struct cli *c, const char *base, const char *more, const char *page,
              const struct cli_column *cols, size_t n, struct err *err);
+/* The items of an answer as a table, or the whole as JSON; 0. */
+int cli_items(struct cli *c, const struct json *answer, const struct cli_column *cols, size_t n);
 void cli_table(struct cli *c, const struct json *items, const struct cli_column *cols, size_t n);
 void cli_details(struct cli *c, const struct json *j);
 void cli_error(struct cli *c, const struct err *err);

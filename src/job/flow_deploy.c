@@ -458,13 +458,16 @@ static enum rc failed(struct db *db, struct run *r, const struct err *why, bool 
     bool asks = strcmp(why->id, "job.needs_approval") == 0;
     if (!blocked || strcmp(r->job.step, "again") == 0)
         return RC_OK; /* "finish" has told it */
+    struct cert c;
+    int64_t id = json_i64_or(r->payload, "cert", 0);
+    bool known = db_cert_get(db, id, r->a, &c, NULL) == RC_OK;
     /* Who has to approve is reminded daily: that often it is looked at again. */
     int64_t day = asks ? run_now(r) / USEC_PER_DAY : 0;
     struct notice_facts f = {.event = asks ? "deploy.approval" : "deploy.failed",
                              .subject = r->job.subject,
                              .dedup = arena_printf(r->a, "deploy.blocked:%lld:%s:%lld",
                                                    (long long)r->job.id, why->id, (long long)day),
-                             .name = r->job.subject,
+                             .name = known ? c.name : r->job.subject,
                              .why = why};
     r->made_work = true;
     return notice_facts(db, &f, run_now(r), err);

@@ -248,6 +248,31 @@ enum rc db_number(struct db *db, enum stmt_id id, const struct val *args, size_t
     return RC_OK;
 }
 
+struct text_out {
+    struct arena *a;
+    const char *text;
+};
+
+static enum rc take_text(void *ctx, const struct val *cols, size_t n, struct err *err)
+{
+    struct text_out *out = ctx;
+    (void)n;
+    out->text = cols[0].null ? NULL : arena_strdup(out->a, cols[0].s);
+    return out->text || cols[0].null ? RC_OK : NOMEM(err);
+}
+
+enum rc db_text(struct db *db, enum stmt_id id, const struct val *args, size_t n, struct arena *a,
+                const char **ret, int64_t *ret_rows, struct err *err)
+{
+    struct text_out out = {a, NULL};
+    int64_t rows = 0;
+    TRY(db_run(db, id, args, n, take_text, &out, &rows, err));
+    *ret = out.text;
+    if (ret_rows)
+        *ret_rows = rows;
+    return RC_OK;
+}
+
 enum rc limit_ok(int limit, struct err *err)
 {
     CHECK(limit >= 1 && limit <= 1000, err, RC_INPUT, BLAME_INPUT,

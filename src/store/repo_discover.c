@@ -147,38 +147,16 @@ enum rc db_discovery_waiting(struct db *db, int64_t id, int limit, struct arena 
     return RC_OK;
 }
 
-struct text_out {
-    struct arena *a;
-    const char *text;
-};
-
-static enum rc take_text(void *ctx, const struct val *cols, size_t n, struct err *err)
-{
-    struct text_out *out = ctx;
-    (void)n;
-    out->text = arena_strdup(out->a, cols[0].s);
-    return out->text ? RC_OK : NOMEM(err);
-}
-
 enum rc db_discovery_chain(struct db *db, int64_t item_id, struct arena *a, const char **ret,
                            struct err *err)
 {
-    struct text_out out = {a, NULL};
-    int64_t rows = 0;
-    TRY(db_run(db, STMT_DISCOVERY_ITEM_CHAIN, ARGS(I(item_id)), take_text, &out, &rows, err));
-    *ret = out.text;
-    return RC_OK;
+    return db_text(db, STMT_DISCOVERY_ITEM_CHAIN, ARGS(I(item_id)), a, ret, NULL, err);
 }
 
 enum rc db_observation_chain(struct db *db, int64_t endpoint_id, const char *sha256,
                              struct arena *a, const char **ret, struct err *err)
 {
-    struct text_out out = {a, NULL};
-    int64_t rows = 0;
-    TRY(db_run(db, STMT_OBSERVATION_CHAIN, ARGS(I(endpoint_id), T(sha256)), take_text, &out, &rows,
-               err));
-    *ret = out.text;
-    return RC_OK;
+    return db_text(db, STMT_OBSERVATION_CHAIN, ARGS(I(endpoint_id), T(sha256)), a, ret, NULL, err);
 }
 
 enum rc db_endpoint_taken(struct db *db, const char *host, int64_t port, bool *ret, struct err *err)

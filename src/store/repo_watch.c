@@ -130,29 +130,14 @@ enum rc db_challenge_put(struct db *db, const char *token, const char *key_auth,
     return db_do(db, STMT_CHALLENGE_PUT, ARGS(T(token), T(key_auth), I(expires)), NULL, err);
 }
 
-struct text_out {
-    struct arena *a;
-    const char *text;
-};
-
-static enum rc take_text(void *ctx, const struct val *cols, size_t n, struct err *err)
-{
-    struct text_out *out = ctx;
-    (void)n;
-    out->text = arena_strdup(out->a, cols[0].s);
-    return out->text ? RC_OK : NOMEM(err);
-}
-
 enum rc db_challenge_get(struct db *db, const char *token, int64_t now, struct arena *a,
                          const char **ret_key_auth, struct err *err)
 {
-    struct text_out out = {a, NULL};
     int64_t rows = 0;
-    TRY(db_run(db, STMT_CHALLENGE_GET, ARGS(T(token), I(now)), take_text, &out, &rows, err));
+    TRY(db_text(db, STMT_CHALLENGE_GET, ARGS(T(token), I(now)), a, ret_key_auth, &rows, err));
     CHECK(rows > 0, err, RC_NOT_FOUND, BLAME_INPUT,
           MSG("store.no_challenge", "no answer is kept for this HTTP-01 token",
               "このHTTP-01トークンの応答はありません"));
-    *ret_key_auth = out.text;
     return RC_OK;
 }
 

@@ -187,27 +187,10 @@ enum rc store_check(struct store *s, struct err *err)
     return s->drv->check(s->engine, err);
 }
 
-struct text_out {
-    struct arena *a;
-    const char *text;
-};
-
-static enum rc take_text(void *ctx, const struct val *cols, size_t n, struct err *err)
-{
-    struct text_out *out = ctx;
-    (void)n;
-    out->text = cols[0].null ? NULL : arena_strdup(out->a, cols[0].s);
-    return out->text || cols[0].null ? RC_OK : NOMEM(err);
-}
-
 enum rc db_meta_get(struct db *db, const char *key, struct arena *a, const char **ret,
                     struct err *err)
 {
-    struct text_out out = {a, NULL};
-    int64_t n = 0;
-    TRY(db_run(db, STMT_META_GET, ARGS(T(key)), take_text, &out, &n, err));
-    *ret = out.text;
-    return RC_OK;
+    return db_text(db, STMT_META_GET, ARGS(T(key)), a, ret, NULL, err);
 }
 
 enum rc db_meta_set(struct db *db, const char *key, const char *value, struct err *err)

@@ -185,6 +185,9 @@ enum owned_by { BY_GROUP, BY_CERT };
 MUST enum rc db_one_seen(struct db *db, enum stmt_id id, const struct val *args, size_t n,
                          const struct map *m, enum owned_by by, size_t offset, struct arena *a,
                          void *ret, struct err *err);
+/* A statement that gives one text: NULL for no row and for NULL. *ret_rows may be NULL. */
+MUST enum rc db_text(struct db *db, enum stmt_id id, const struct val *args, size_t n,
+                     struct arena *a, const char **ret, int64_t *ret_rows, struct err *err);
 MUST enum rc db_number(struct db *db, enum stmt_id id, const struct val *args, size_t n,
                        int64_t *ret, struct err *err);
 MUST enum rc map_names_text(const struct names *names, struct buf *out, struct err *err);

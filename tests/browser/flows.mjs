@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { api, axe, check, config, control, ids, open, phone, proveIfAsked, settle, shot, signIn, test, text, visit, PASSWORD } from "./kit.mjs";
+import { api, axe, check, config, control, drop, ids, open, phone, proveIfAsked, settle, shot, signIn, test, text, visit, PASSWORD } from "./kit.mjs";
 
 const post = async (page, path, body) => {
   const a = await api(page, "POST", path, body);
@@ -261,16 +261,8 @@ test("a roll-out is stopped: the target at work is finished, the rest goes on la
   for (const x of targets) await api(page, "DELETE", `/targets/${x.id}`);
 });
 
-/** Files as a person drops them. */
-async function drop(page, ...names) {
-  const list = names.map((n) => ({ name: n, b64: readFileSync(`${config.files}/${n}`).toString("base64") }));
-  const transfer = await page.evaluateHandle((l) => {
-    const d = new DataTransfer();
-    for (const f of l) d.items.add(new File([Uint8Array.from(atob(f.b64), (c) => c.charCodeAt(0))], f.name));
-    return d;
-  }, list);
-  await page.dispatchEvent(".drop", "drop", { dataTransfer: transfer });
-}
+/** Files of the fleet, as a person drops them. */
+const dropNamed = (page, ...names) => drop(page, ...names.map((n) => `${config.files}/${n}`));
 
 test("import: what is missing or wrong is said, put right, and nothing typed is lost", async () => {
   const page = await open({ lang: "ja" });
@@ -278,34 +270,34 @@ test("import: what is missing or wrong is said, put right, and nothing typed is 
   const field = page.getByLabel("管理名");
   // A key alone, then its certificate; the intermediate is missing, and named.
   await visit(page, "/certs/import");
-  await drop(page, "chained.key");
+  await dropNamed(page, "chained.key");
   await page.waitForSelector(".note:has-text('証明書がありません')");
   await shot(page, "120-import-key-only-ja");
-  await drop(page, "chained.crt");
+  await dropNamed(page, "chained.crt");
   await says("中間証明書「Chained Middle CA」がありません");
   await says("証明書と対応しています");
   await axe(page, "import without a chain");
   await shot(page, "121-import-no-chain-ja");
   const english = await open({ lang: "en", size: phone });
   await visit(english, "/certs/import");
-  await drop(english, "chained.key", "chained.crt");
+  await dropNamed(english, "chained.key", "chained.crt");
   await says("Missing: the intermediate certificate", english);
   await shot(english, "121-import-no-chain-en-phone");
   await field.fill("手で付けた名前");
-  await drop(page, "middle.crt");
+  await dropNamed(page, "middle.crt");
   await says("中間証明書：1 件");
   check((await field.inputValue()) === "手で付けた名前", "adding the intermediate lost the name");
   // Another's key: said before the import, which waits until it is taken out.
   await page.click("button[aria-label='chained.key を外す']");
   await says("秘密鍵がありません");
-  await drop(page, "late.key");
+  await dropNamed(page, "late.key");
   await says("別の証明書のもの");
   check(await page.isDisabled(".panel button.primary"), "a wrong key can be imported");
   await axe(page, "import with a wrong key");
   await shot(page, "122-import-wrong-key-ja");
   await page.click("button[aria-label='late.key を外す']");
   // The right one under a password: wrong, then right.
-  await drop(page, "locked.key");
+  await dropNamed(page, "locked.key");
   await says("パスワードで保護");
   await page.fill(".panel input[type=password]", "not the password");
   await page.click("button:has-text('鍵を確認')");
@@ -326,14 +318,14 @@ test("import: what is missing or wrong is said, put right, and nothing typed is 
   check(made.name === "手で付けた名前" && made.versions[0].has_key, `imported: ${JSON.stringify(made).slice(0, 300)}`);
   // Wrong order and the root with it: put right; and it is here already.
   await visit(page, "/certs/import");
-  await drop(page, "turned.pem");
+  await dropNamed(page, "turned.pem");
   await says("サーバー証明書：chained.example.jp");
   await page.waitForSelector(".note:has-text('登録済み') a");
   check(!(await page.$(".panel button.primary")), "what is here already can be imported again");
   await axe(page, "import of a known one");
   await shot(page, "125-import-known-ja");
   await visit(page, "/certs/import");
-  await drop(page, "late.crt", "late.key", "middle.crt");
+  await dropNamed(page, "late.crt", "late.key", "middle.crt");
   await says("有効期限が切れています");
   await shot(page, "126-import-expired-ja");
   await api(page, "DELETE", `/certs/${id}`);

@@ -110,6 +110,17 @@ export async function signIn(page, login, password, own) {
   await page.waitForSelector(".side", { state: "attached" });
 }
 
+/** Files as a person drops them, bytes and all. */
+export async function drop(page, ...files) {
+  const list = files.map((f) => ({ name: f.split("/").pop(), b64: readFileSync(f).toString("base64") }));
+  const transfer = await page.evaluateHandle((l) => {
+    const d = new DataTransfer();
+    for (const f of l) d.items.add(new File([Uint8Array.from(atob(f.b64), (c) => c.charCodeAt(0))], f.name));
+    return d;
+  }, list);
+  await page.dispatchEvent(".drop", "drop", { dataTransfer: transfer });
+}
+
 /** With the person's own password, where it is asked for. */
 export async function proveIfAsked(page, until) {
   const own = page.locator("dialog input[autocomplete=current-password]");

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import tls from "node:tls";
-import { api, axe, check, complaints, config, control, ids, keepState, open, phone, proveIfAsked, runAll, settle, shot, test, text, visit, wide, PASSWORD } from "./kit.mjs";
+import { api, axe, check, complaints, config, control, drop, ids, keepState, open, phone, proveIfAsked, runAll, settle, shot, test, text, visit, wide, PASSWORD } from "./kit.mjs";
 
 const qrcode = createRequire(config.web + "/package.json")("qrcode-generator");
 
@@ -426,17 +426,6 @@ test("import: dropped, recognised, refused twice", async () => {
   await shot(page, "57-import-en");
   check((await page.evaluate(() => window.__hit)) === undefined, "a script ran");
 });
-
-/** Files as a person drops them, bytes and all. */
-async function drop(page, ...files) {
-  const list = files.map((f) => ({ name: f.split("/").pop(), b64: readFileSync(f).toString("base64") }));
-  const transfer = await page.evaluateHandle((l) => {
-    const d = new DataTransfer();
-    for (const f of l) d.items.add(new File([Uint8Array.from(atob(f.b64), (c) => c.charCodeAt(0))], f.name));
-    return d;
-  }, list);
-  await page.dispatchEvent(".drop", "drop", { dataTransfer: transfer });
-}
 
 test("import: a PKCS#12 with its password, DER, PKCS#7, several to pick from", async () => {
   const page = await open({ lang: "ja" });

@@ -177,6 +177,25 @@ export function Chip(p: { on: boolean; toggle: () => void; children: ComponentCh
   );
 }
 
+/** What is said under a field; `aboutOf` ties it to the field for screen readers. */
+export function Notes({ id, help, fault }: { id: string; help?: string | null; fault?: string | null }): JSX.Element {
+  return (
+    <>
+      {help && (
+        <p class="help" id={id + "h"}>
+          {help}
+        </p>
+      )}
+      {fault && (
+        <p class="field-fault" id={id + "f"}>
+          {fault}
+        </p>
+      )}
+    </>
+  );
+}
+export const aboutOf = (id: string, p: { help?: string | null; fault?: string | null }): string | undefined => [p.help ? id + "h" : "", p.fault ? id + "f" : ""].filter(Boolean).join(" ") || undefined;
+
 /** One line input with its label; help and fault are tied to it for screen readers. */
 export function Field(p: {
   label: string;
@@ -200,7 +219,6 @@ export function Field(p: {
   useEffect(() => {
     if (p.focus) el.current?.focus();
   }, []);
-  const about = [p.help ? id + "h" : "", p.fault ? id + "f" : ""].filter(Boolean).join(" ");
   const shared = {
     id,
     ref: el,
@@ -210,7 +228,7 @@ export function Field(p: {
     disabled: p.disabled,
     placeholder: p.placeholder,
     autocomplete: (p.auto ?? "off") as never,
-    "aria-describedby": about || undefined,
+    "aria-describedby": aboutOf(id, p),
     "aria-invalid": p.fault ? ("true" as const) : undefined,
     class: p.mono ? "mono" : undefined,
   };
@@ -225,16 +243,7 @@ export function Field(p: {
       ) : (
         <input {...shared} type={p.type ?? "text"} list={p.list} spellcheck={false} onInput={(e) => p.onValue(e.currentTarget.value)} />
       )}
-      {p.help && (
-        <p class="help" id={id + "h"}>
-          {p.help}
-        </p>
-      )}
-      {p.fault && (
-        <p class="field-fault" id={id + "f"}>
-          {p.fault}
-        </p>
-      )}
+      <Notes id={id} help={p.help} fault={p.fault} />
     </div>
   );
 }
@@ -251,7 +260,6 @@ export function Select(p: {
   hideLabel?: boolean;
 }): JSX.Element {
   const id = useRef("s" + Math.random().toString(36).slice(2, 9)).current;
-  const about = [p.help ? id + "h" : "", p.fault ? id + "f" : ""].filter(Boolean).join(" ");
   return (
     <div class={p.hideLabel ? "field bare" : "field"}>
       <label for={id} class={p.hideLabel ? "sr" : undefined}>
@@ -262,7 +270,7 @@ export function Select(p: {
         id={id}
         value={p.value}
         disabled={p.disabled}
-        aria-describedby={about || undefined}
+        aria-describedby={aboutOf(id, p)}
         aria-invalid={p.fault ? "true" : undefined}
         onChange={(e) => p.onValue(e.currentTarget.value)}
       >
@@ -272,16 +280,7 @@ export function Select(p: {
           </option>
         ))}
       </select>
-      {p.help && (
-        <p class="help" id={id + "h"}>
-          {p.help}
-        </p>
-      )}
-      {p.fault && (
-        <p class="field-fault" id={id + "f"}>
-          {p.fault}
-        </p>
-      )}
+      <Notes id={id} help={p.help} fault={p.fault} />
     </div>
   );
 }

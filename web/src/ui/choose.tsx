@@ -5,7 +5,7 @@ import { get, query, type Page, type Readable } from "../lib/api";
 import { t } from "../lib/i18n";
 import { useGet } from "../lib/hooks";
 import { display } from "../lib/idn";
-import { Select } from "./basic";
+import { Notes, Select, aboutOf } from "./basic";
 
 /** So many fit into a plain choice. */
 const FEW = 30;
@@ -112,7 +112,6 @@ function Combo<T extends Named>(p: Props<T> & { first: T[]; keyOf: (r: T) => str
       if (at < choices.length) choose(choices[at] ?? null);
     }
   };
-  const about = [p.help ? id + "h" : "", p.fault ? id + "f" : ""].filter(Boolean).join(" ");
   return (
     <div class={p.hideLabel ? "field bare combo" : "field combo"}>
       <label for={id} class={p.hideLabel ? "sr" : undefined}>
@@ -129,7 +128,7 @@ function Combo<T extends Named>(p: Props<T> & { first: T[]; keyOf: (r: T) => str
         aria-expanded={open}
         aria-controls={id + "l"}
         aria-activedescendant={open && choices.length ? `${id}o${at}` : undefined}
-        aria-describedby={about || undefined}
+        aria-describedby={aboutOf(id, p)}
         aria-invalid={p.fault ? "true" : undefined}
         placeholder={name && open ? display(name) : p.none}
         value={typed ?? display(name)}
@@ -148,16 +147,7 @@ function Combo<T extends Named>(p: Props<T> & { first: T[]; keyOf: (r: T) => str
         {choices.length === 0 && <li class="muted">{t("nothing_matches")}</li>}
       </ul>
       {open && <p class="help">{t("pick_hint")}</p>}
-      {p.help && (
-        <p class="help" id={id + "h"}>
-          {p.help}
-        </p>
-      )}
-      {p.fault && (
-        <p class="field-fault" id={id + "f"}>
-          {p.fault}
-        </p>
-      )}
+      <Notes id={id} help={p.help} fault={p.fault} />
     </div>
   );
 }
