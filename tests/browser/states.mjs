@@ -302,6 +302,7 @@ test("a roll-out waits for somebody else's word, and for its time", async () => 
   check((await api(admin, "GET", path)).body.policy.window === "business 22:00-05:00 +09:00", "the time was not kept");
   check((await text(admin)).includes("営業日（祝日を除く平日） 22:00–05:00"), "the page does not say when it is deployed");
   await admin.locator(".head .actions").getByRole("button", { name: "適用", exact: true }).click();
+  check((await admin.getByRole("dialog").innerText()).includes("別の担当者の承認が必要です"), "that it will wait is not said before");
   await admin.getByRole("dialog").getByRole("button", { name: "適用" }).click();
   const see = admin.locator("#job, .jobview").getByRole("button", { name: "確認して承認" });
   await see.waitFor({ timeout: 20000 });

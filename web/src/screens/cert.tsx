@@ -184,7 +184,7 @@ function CertActions({ c, start, open }: { c: CertDetail; start: (p: CertWork, b
         onClick={() =>
           ask({
             title: t("deploy_ask", display(c.name)),
-            body: <p>{t("deploy_what", c.bindings.map((b) => b.target ?? "?").join(", "))}</p>,
+            body: <DeployWhat c={c} />,
             action: t("deploy"),
             run: () => start("deploy"),
           })
@@ -228,6 +228,17 @@ function CertActions({ c, start, open }: { c: CertDetail; start: (p: CertWork, b
           </button>
         </div>
       </details>
+    </>
+  );
+}
+
+/** What a deployment by hand does, and whether it begins at once. */
+function DeployWhat({ c }: { c: CertDetail }): JSX.Element {
+  const window = c.policy?.["window"];
+  return (
+    <>
+      <p>{t("deploy_what", c.bindings.map((b) => b.target ?? "?").join(", "))}</p>
+      {c.policy?.["approval"] === true ? <p class="note">{t("deploy_asks")}</p> : window ? <p class="note">{t("deploy_early", windowText(String(window)))}</p> : null}
     </>
   );
 }
@@ -510,7 +521,7 @@ function Versions({ c, start }: { c: CertDetail; start: (p: CertWork, b?: unknow
                         onClick={() =>
                           ask({
                             title: t("deploy_version_ask", v.id),
-                            body: <p>{t("deploy_what", c.bindings.map((b) => b.target ?? "?").join(", "))}</p>,
+                            body: <DeployWhat c={c} />,
                             action: t("deploy"),
                             run: () => start("deploy", { version: v.id }),
                           })

@@ -28,7 +28,7 @@ export const firstPolicy: PolicyValues = { auto_renew: true, renew_before: "", v
 
 export function policyOut(p: PolicyValues): Values {
   const out: Values = { auto_renew: p.auto_renew, on_failure: p.on_failure, allow_loss: p.allow_loss, approval: p.approval };
-  if (p.window.trim()) out["window"] = p.window.trim();
+  if (p.window?.trim()) out["window"] = p.window.trim(); // a draft of before may lack it
   if (p.renew_before.trim()) out["renew_before"] = p.renew_before.trim();
   if (p.validity.trim()) out["validity"] = p.validity.trim();
   if (p.profile.trim()) out["profile"] = p.profile.trim();

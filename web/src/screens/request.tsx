@@ -14,6 +14,7 @@ import { GroupSelect } from "../ui/group";
 import { JobView } from "../ui/job";
 import { Preflight } from "../ui/preflight";
 import { TagField, splitTags } from "../ui/tags";
+import { windowText } from "../ui/window";
 import { OrgSelect, useLastOrg } from "./orgs";
 import { ChallengeForm, PolicyForm, challengeOut, challengeText, firstPolicy, keyChoices, policyOut, type PolicyValues } from "./policy";
 
@@ -375,6 +376,7 @@ function Places({ d, set, bad }: StepProps & { bad: { n: number; error: unknown 
 }
 
 function Review({ d, checked }: { d: Draft; checked: Checked | null }): JSX.Element {
+  const deployed = d.key !== "csr" && d.places.some((p) => p.target);
   const types = useTypes("target", getLang());
   return (
     <>
@@ -393,6 +395,8 @@ function Review({ d, checked }: { d: Draft; checked: Checked | null }): JSX.Elem
       <ol class="will">
         <li>{t(d.key === "csr" ? "will_csr" : "will_key")}</li>
         <li>{t("will_apply", d.ca)}</li>
+        {deployed && d.policy.approval && <li>{t("will_ask")}</li>}
+        {deployed && d.policy.window && <li>{t("will_wait", windowText(d.policy.window))}</li>}
         {(d.key === "csr" ? [] : d.places).map((p, i) => {
           const fields = types?.find((x) => x.id === p.type)?.place_fields ?? [];
           const out = outgoing(fields, p.place);
