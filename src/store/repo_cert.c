@@ -1,9 +1,9 @@
 /*
  * Certificates and their versions.
  * Invariants: cert_name holds the names of cert.names in lower case, cert_term (repo_term.c) what a
- * certificate is found by, both changed with it; what
- * changes its end or its group is counted (cert_count_news); at most one version of a certificate
- * is CURRENT, and it is cert.current_id (a unique index holds it so).
+ * certificate is found by, both changed with it; what changes its end or its group is counted
+ * (cert_count_news); at most one version of a certificate is CURRENT, and it is cert.current_id (a
+ * unique index holds it so).
  */
 #include "store/store_priv.h"
 
