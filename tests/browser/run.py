@@ -11,6 +11,7 @@ import http.server
 import json
 import os
 import shutil
+import signal
 import socketserver
 import sqlite3
 import subprocess
@@ -373,6 +374,7 @@ def main():
     p.add_argument("--keep", action="store_true", help="only start the fleet and wait (for work on the GUI)")
     p.add_argument("--only", default="", help="tests whose name holds this")
     o = p.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped
     out = os.path.abspath(o.out)
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(f"{out}/shots")
