@@ -70,13 +70,12 @@ static bool news(const struct job *a, const struct job *b)
     return a->state != b->state || a->attempts != b->attempts || strcmp(x, y) != 0;
 }
 
-/* Until there is news, the job is over, or usec have passed. */
+/* Until there is news, the job is over, or the time (of clock_mono()) has come. */
 static enum rc follow(struct request *r, const struct job_view *v, struct job_waiter *w,
-                      int64_t usec, struct job *j, struct err *err)
+                      int64_t until, struct job *j, struct err *err)
 {
     const struct clock *c = r->api->o.clock;
     const struct job first = *j;
-    int64_t until = clock_mono(c) + usec;
     while (!ended(j) && !v->news(&first, j)) {
         int64_t left = until - clock_mono(c);
         if (left <= 0)
@@ -94,10 +93,12 @@ enum rc job_await(struct request *r, const struct job_view *v, struct job *ret, 
     struct job_waiter w;
     TRY(r_id(r->params[0], &id, err));
     TRY(r_query_int(r, "wait", 0, WAIT_MAX, 0, &wait, err));
+    /* Before anybody is counted as waiting: the time of the wait is that of the question. */
+    int64_t until = clock_mono(r->api->o.clock) + wait * USEC_PER_SEC;
     bool watching = wait > 0 && events_watch(r->api, &w, id);
     enum rc rc = v->look(r, id, ret, err);
     if (rc == RC_OK && watching)
-        rc = follow(r, v, &w, wait * USEC_PER_SEC, ret, err);
+        rc = follow(r, v, &w, until, ret, err);
     if (watching)
         events_unwatch(r->api, &w);
     return rc;
