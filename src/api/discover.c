@@ -157,11 +157,7 @@ static void view_item(struct request *r, const struct discovery_item *i)
     jw_kstr(w, "serial", i->serial);
     jw_kstr(w, "key", i->key_alg);
     jw_kstr(w, "name", i->name);
-    jw_key(w, "names");
-    jw_array(w);
-    for (size_t k = 0; k < i->names.n; k++)
-        jw_str(w, i->names.v[k]);
-    jw_end_array(w);
+    view_names(w, "names", &i->names);
     jw_ktime(w, "not_before", i->not_before);
     jw_ktime(w, "not_after", i->not_after);
     jw_kbool(w, "trusted", i->trusted);

@@ -345,7 +345,8 @@ MUST enum rc tags_from_input(struct request *r, const struct str_list *in, struc
 /* With commas between; "" and NULL = none. */
 MUST enum rc tags_from_query(struct request *r, const char *text, struct names *ret,
                              struct err *err);
-void view_tags(struct json_writer *w, const struct names *tags); /* "tags":[..] */
+/* "key": [ ... ] */
+void view_names(struct json_writer *w, const char *key, const struct names *names);
 
 http_handler api_handle;
 int http_status(enum rc rc);

@@ -218,11 +218,7 @@ static enum rc run_check(struct request *r, struct err *err)
     else
         jw_null(&r->w);
     jw_kstr(&r->w, "name", c.name);
-    jw_key(&r->w, "names");
-    jw_array(&r->w);
-    for (size_t i = 0; i < c.names.n; i++)
-        jw_str(&r->w, c.names.v[i]);
-    jw_end_array(&r->w);
+    view_names(&r->w, "names", &c.names);
     TRY(view_twins(r, &c.names, err));
     TRY(view_taken(r, c.name, err));
     jw_end_object(&r->w);

@@ -135,15 +135,6 @@ enum rc tags_from_query(struct request *r, const char *text, struct names *ret, 
     return RC_OK;
 }
 
-void view_tags(struct json_writer *w, const struct names *tags)
-{
-    jw_key(w, "tags");
-    jw_array(w);
-    for (size_t i = 0; i < tags->n; i++)
-        jw_str(w, tags->v[i]);
-    jw_end_array(w);
-}
-
 /* For the audit line, as of a change by PATCH. */
 static enum rc note_change(struct request *r, const struct names *before, const struct names *after,
                            struct err *err)
@@ -153,11 +144,11 @@ static enum rc note_change(struct request *r, const struct names *before, const 
     jw_object(&w);
     jw_key(&w, "before");
     jw_object(&w);
-    view_tags(&w, before);
+    view_names(&w, "tags", before);
     jw_end_object(&w);
     jw_key(&w, "after");
     jw_object(&w);
-    view_tags(&w, after);
+    view_names(&w, "tags", after);
     jw_end_object(&w);
     jw_end_object(&w);
     TRY(buf_ok(&b, err));
@@ -196,7 +187,7 @@ static enum rc run_list(struct request *r, struct err *err)
     struct names tags;
     TRY(db_tag_list(r->db, TAGS_SHOWN, r->a, &tags, err));
     jw_object(&r->w);
-    view_tags(&r->w, &tags);
+    view_names(&r->w, "tags", &tags);
     jw_end_object(&r->w);
     return RC_OK;
 }

@@ -320,17 +320,22 @@ static void view_version(struct json_writer *w, const struct cert_version *v)
     jw_end_object(w);
 }
 
+void view_names(struct json_writer *w, const char *key, const struct names *names)
+{
+    jw_key(w, key);
+    jw_array(w);
+    for (size_t i = 0; i < names->n; i++)
+        jw_str(w, names->v[i]);
+    jw_end_array(w);
+}
+
 static void view_head(struct request *r, const struct cert *c, const struct cert_facts *f)
 {
     struct json_writer *w = &r->w;
     jw_ki64(w, "id", c->id);
     jw_kstr(w, "name", c->name);
-    jw_key(w, "names");
-    jw_array(w);
-    for (size_t i = 0; i < c->names.n; i++)
-        jw_str(w, c->names.v[i]);
-    jw_end_array(w);
-    view_tags(w, &c->tags);
+    view_names(w, "names", &c->names);
+    view_names(w, "tags", &c->tags);
     jw_kstr(w, "ca", f->ca.name);
     view_group_of(r, c->group_id);
     view_org_of(r, c->organisation_id);
@@ -405,10 +410,12 @@ enum rc view_cert(struct request *r, const struct cert *c, bool detail, struct e
         TRY(view_challenge(r, c->challenge, err));
         view_raw(w, "policy", c->policy);
         TRY(view_history(r, c, err));
+        struct binding_row_list rows;
+        TRY(db_binding_rows(r->db, c->id, 0, r->a, &rows, err));
         jw_key(w, "bindings");
         jw_array(w);
-        for (size_t i = 0; i < f.bindings.n; i++)
-            TRY(view_binding(r, f.bindings.v[i].id, err));
+        for (size_t i = 0; i < rows.n; i++)
+            view_binding_row(r, &rows.v[i]);
         jw_end_array(w);
     }
     jw_end_object(w);

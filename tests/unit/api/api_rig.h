@@ -34,21 +34,13 @@
 #include "crypto/digest.h"
 #include "crypto/envelope.h"
 #include "unit/api/conform.h"
+#include "unit/ok.h"
 
 #define RIG_HOST   "inro.example:8443"
 #define RIG_ORIGIN "https://" RIG_HOST
 #define RIG_NOW    (INT64_C(1795000000) * USEC_PER_SEC) /* 2026-11-18 */
 
 #define RIG_INSTALLATION "00112233445566778899aabbccddeeff"
-
-#define OK(expr)                                                                                   \
-    do {                                                                                           \
-        struct err err_ = {0};                                                                     \
-        struct err *err = &err_;                                                                   \
-        enum rc rc_ = (expr);                                                                      \
-        if (rc_ != RC_OK)                                                                          \
-            fail_msg("%s: %s (%s)", #expr, err_.en, rc_name(rc_));                                 \
-    } while (0)
 
 struct api_rig {
     char dir[64], url[128];

@@ -17,15 +17,7 @@
 #include "crypto/digest.h"
 #include "fake_vault.h"
 #include "job/job_priv.h"
-
-#define OK(expr)                                                                                   \
-    do {                                                                                           \
-        struct err err_ = {0};                                                                     \
-        struct err *err = &err_;                                                                   \
-        enum rc rc_ = (expr);                                                                      \
-        if (rc_ != RC_OK)                                                                          \
-            fail_msg("%s: %s (%s)", #expr, err_.en, rc_name(rc_));                                 \
-    } while (0)
+#include "unit/ok.h"
 
 enum { PORTS = 8, FIRST_PORT = 7000 };
 

@@ -14,15 +14,7 @@
 
 #include "job/job.h"
 #include "job/notify_rule.h"
-
-#define OK(expr)                                                                                   \
-    do {                                                                                           \
-        struct err err_ = {0};                                                                     \
-        struct err *err = &err_;                                                                   \
-        enum rc rc_ = (expr);                                                                      \
-        if (rc_ != RC_OK)                                                                          \
-            fail_msg("%s: %s (%s)", #expr, err_.en, rc_name(rc_));                                 \
-    } while (0)
+#include "unit/ok.h"
 
 struct rig {
     char dir[64];

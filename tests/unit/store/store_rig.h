@@ -22,6 +22,7 @@
 
 #include "store/repo.h"
 #include "store/store_priv.h"
+#include "unit/ok.h"
 
 #define PG_BIN "/usr/lib/postgresql/15/bin"
 
@@ -31,15 +32,6 @@ struct rig {
     struct store *s;
     struct arena *a;
 };
-
-#define OK(expr)                                                                                   \
-    do {                                                                                           \
-        struct err err_ = {0};                                                                     \
-        struct err *err = &err_;                                                                   \
-        enum rc rc_ = (expr);                                                                      \
-        if (rc_ != RC_OK)                                                                          \
-            fail_msg("%s: %s (%s)", #expr, err_.en, rc_name(rc_));                                 \
-    } while (0)
 
 static int rig_unlink(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {

@@ -85,16 +85,12 @@ async function search(q: string): Promise<Command[]> {
   const none = { items: [] };
   const [certs, targets, ends] = await Promise.all([
     get<Page<Cert>>(`/certs${query({ q, limit: 8 })}`).catch(() => none as unknown as Page<Cert>),
-    get<Page<Connector>>("/targets?limit=500").catch(() => none as unknown as Page<Connector>),
+    get<Page<Connector>>(`/targets${query({ q, limit: 5 })}`).catch(() => none as unknown as Page<Connector>),
     get<Page<Endpoint>>(`/endpoints${query({ q, limit: 5 })}`).catch(() => none as unknown as Page<Endpoint>),
   ]);
-  const low = q.toLowerCase();
   return [
     ...certs.items.map((c) => ({ text: c.name, hint: t("certificates"), run: () => go(`/certs/${c.id}`) })),
-    ...targets.items
-      .filter((c) => c.name.toLowerCase().includes(low))
-      .slice(0, 5)
-      .map((c) => ({ text: c.name, hint: t("targets"), run: () => go(`/targets/${c.id}`) })),
+    ...targets.items.map((c) => ({ text: c.name, hint: t("targets"), run: () => go(`/targets/${c.id}`) })),
     ...ends.items.map((e) => ({ text: `${e.host}:${e.port}`, hint: t("watch"), run: () => go(`/watch/${e.id}`) })),
   ];
 }
